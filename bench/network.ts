@@ -1,0 +1,137 @@
+// A local network for measuring: the real Worker in workerd, and what is asked of it over HTTP.
+import { bundleWorker, startLocalNetwork, type LocalNetwork, type RuntimeLine } from '../src/cli/local-network.ts';
+import { freePort } from '../src/cli/ports.ts';
+
+export const TOKEN = 'token-of-a-local-measurement';
+
+/** Time that a network may take for anything before the run fails, milliseconds. */
+const DEADLINE_MS = 120_000;
+const POLL_MS = 10;
+
+export interface Message {
+  readonly id: string;
+  readonly hops: number;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly originator: { readonly guid: number };
+}
+
+export interface Measured extends LocalNetwork {
+  readonly nodes: number;
+  /** Milliseconds from the start of workerd until everybody knows everybody. */
+  readonly startMs: number;
+  /** What the runtime printed beside log lines, and lines of level ERROR and CRITICAL. */
+  readonly trouble: readonly string[];
+}
+
+let bundled: Promise<string> | null = null;
+
+/** Starts a network of `nodes` and waits until everybody knows everybody. */
+export async function startMeasured(
+  nodes: number,
+  vars: Readonly<Record<string, string>>,
+  storageDir: string | null = null,
+  port?: number,
+): Promise<Measured> {
+  bundled ??= bundleWorker();
+  const bundle = await bundled;
+  const trouble: string[] = [];
+  const onLog = ({ text }: RuntimeLine) => {
+    if (!text.startsWith('{') || /"level":"(ERROR|CRITICAL)"/.test(text)) trouble.push(text);
+  };
+  const started = performance.now();
+  const listenOn = port ?? (await freePort('127.0.0.1', 0));
+  const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle };
+  const network = await startLocalNetwork({ ...options, vars: { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, ...vars } });
+  await eventually(`${nodes} nodes join`, async () => {
+    await network.cron();
+    return ((await getJson(`${network.url}/api/v1/status`)) as { max_guid: number }).max_guid >= nodes;
+  });
+  const slots = Array.from({ length: nodes }, (_, index) => index + 1);
+  await eventually(`${nodes} nodes know each other`, async () => {
+    const known = await inParallel(slots, async (slot) => {
+      const { guid, peers } = (await getJson(`${network.url}/n/${slot}/api/v1/status`)) as Status;
+      return typeof guid === 'number' && peers.alive === nodes - 1;
+    });
+    return known.every(Boolean);
+  });
+  return { ...network, nodes, startMs: performance.now() - started, trouble };
+}
+
+interface Status {
+  readonly guid?: number;
+  readonly peers: { readonly alive: number };
+}
+
+/** Polls until `probe` gives something. */
+export async function eventually<T>(what: string, probe: () => Promise<T | false>): Promise<T> {
+  const deadline = Date.now() + DEADLINE_MS;
+  for (;;) {
+    const found = await probe();
+    if (found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${DEADLINE_MS / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** Runs `work` for all items, 32 at once, and gives the results in order. */
+export async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const queue = items.entries();
+  const worker = async () => {
+    for (const [index, item] of queue) results[index] = await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(32, items.length) }, worker));
+  return results;
+}
+
+export async function getJson(url: string): Promise<unknown> {
+  const response = await fetch(url);
+  return await response.json();
+}
+
+/** Originates a message; gives its id. Waits and tries again where the node says that it's busy. */
+export async function broadcast(network: LocalNetwork, slot: number, data: object): Promise<string> {
+  for (;;) {
+    const response = await fetch(`${network.url}/n/${slot}/api/v1/messages`, {
+      method: 'POST',
+      headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ data }),
+    });
+    const body = (await response.json()) as { id?: string; detail?: string };
+    if (response.status === 202 && body.id) return body.id;
+    if (response.status !== 503) throw new Error(`POST messages answered ${response.status}: ${body.detail ?? ''}`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
+/** All messages of a node in the order in which it shows them, the boot node's announcements left out. */
+export async function messagesOf(network: Pick<LocalNetwork, 'url'>, slot: number): Promise<Message[]> {
+  const all: Message[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: string = cursor === null ? '' : `&cursor=${cursor}`;
+    const page = (await getJson(`${network.url}/n/${slot}/api/v1/messages?limit=500${query}`)) as {
+      messages: Message[];
+      next: string | null;
+    };
+    all.push(...page.messages.filter((message) => message.originator.guid !== 0));
+    cursor = page.next;
+  } while (cursor !== null);
+  return all;
+}
+
+/** Sums over all nodes of what `/metrics` says: metric with labels as printed, and the sum over its labels by bare name. */
+export async function totals(network: Measured): Promise<Map<string, number>> {
+  const sums = new Map<string, number>();
+  const slots = Array.from({ length: network.nodes }, (_, index) => index + 1);
+  await inParallel(slots, async (slot) => {
+    const text = await (await fetch(`${network.url}/n/${slot}/api/v1/metrics`)).text();
+    for (const line of text.split('\n')) {
+      const found = /^(\w+)(\{.*\})? ([\d.e+-]+)$/.exec(line);
+      if (!found) continue;
+      const [, name = '', labels = '', value = ''] = found;
+      for (const key of new Set([name, name + labels])) sums.set(key, (sums.get(key) ?? 0) + Number(value));
+    }
+  });
+  return sums;
+}

@@ -1,0 +1,74 @@
+// The HTTP API, put together: the boot node at /api/v1, each hosted node at /n/<slot>/api/v1. What it asks is behind
+// ports.ts, so the same app runs in the Worker and in a Node.js process.
+import { Hono, type MiddlewareHandler } from 'hono';
+import { requestId } from 'hono/request-id';
+import { bootRoutes, messageRefusals } from './boot-routes.ts';
+import { commonRoutes } from './common-routes.ts';
+import type { ApiConfig, ApiEnv, ApiOptions, BootEnv, NodeEnv } from './env.ts';
+import { nodeRoutes } from './node-routes.ts';
+import { documentEndpoint } from './openapi.ts';
+import type { Gateways } from './ports.ts';
+import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
+import { mount } from './route.ts';
+import { VERSION } from './version.ts';
+
+const BOOT_BASE = '/api/v1';
+const NODE_BASE = '/n/:slot/api/v1';
+const SLOT = /^[1-9][0-9]{0,8}$/;
+
+/** The API over the given gateways. Its `fetch` never throws on what a caller sends. */
+export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.onError(errorHandler(log));
+  app.notFound(notFoundHandler(() => app.routes));
+
+  app.use(requestId());
+  app.use(commonHeaders());
+  app.use('/n/:slot/*', chooseNode(gateways, config));
+  app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
+  const ofNode = nodeRoutes(config);
+  app.route(NODE_BASE, mount(commonRoutes, config));
+  app.route(NODE_BASE, mount(ofNode, config));
+  app.route(NODE_BASE, mount([documentEndpoint([...commonRoutes, ...ofNode])], config));
+  app.route(BOOT_BASE, mount(commonRoutes, config));
+  app.route(BOOT_BASE, mount(bootRoutes, config));
+  app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...bootRoutes])], config));
+  app.route(BOOT_BASE, messageRefusals());
+  app.get('/', (c) => {
+    const nodes = config.nodeCount === 0 ? [] : [`/n/1/api/v1/status`];
+    return c.json({ network: config.protocol.network, version: VERSION, see: [`${BOOT_BASE}/status`, ...nodes] });
+  });
+  return app;
+}
+
+/** On every answer, refusals too. */
+function commonHeaders(): MiddlewareHandler {
+  return async (c, next) => {
+    await next();
+    c.res.headers.set('Cache-Control', 'no-store');
+    c.res.headers.set('X-Content-Type-Options', 'nosniff');
+  };
+}
+
+function chooseNode(gateways: Gateways, config: ApiConfig): MiddlewareHandler<NodeEnv> {
+  return async (c, next) => {
+    const slot = c.req.param('slot') ?? '';
+    const node = SLOT.test(slot) ? gateways.node(Number(slot)) : null;
+    if (node === null) {
+      const exist = config.nodeCount === 0 ? 'none are hosted here' : `slots 1 to ${config.nodeCount} exist`;
+      throw new ProblemError('no-such-slot', `no node at this slot: ${exist}`);
+    }
+    c.set('node', node);
+    c.set('directory', node);
+    await next();
+  };
+}
+
+function chooseBoot(gateways: Gateways): MiddlewareHandler<BootEnv> {
+  return async (c, next) => {
+    if (gateways.boot === null) throw new ProblemError('no-boot-node', 'this deployment hosts no boot node');
+    c.set('boot', gateways.boot);
+    c.set('directory', gateways.boot);
+    await next();
+  };
+}

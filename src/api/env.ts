@@ -1,0 +1,46 @@
+// What every route of the API can count on: its settings, the log, and what middleware puts into the context.
+import type { ProtocolConfig } from '../protocol/config.ts';
+import type { JsonValue } from '../protocol/types.ts';
+import type { BootGateway, Gateways, NodeGateway } from './ports.ts';
+
+/** What the API needs to know of the deployment's configuration. */
+export interface ApiConfig {
+  /** Null: operator calls are refused. */
+  readonly adminToken: string | null;
+  /** Slots 1..nodeCount exist; only told to callers, `gateways.node` decides. */
+  readonly nodeCount: number;
+  readonly protocol: Pick<ProtocolConfig, 'network' | 'messageTtlMs'>;
+}
+
+/** Where things go that an operator should know and a caller must not. */
+export type ApiLog = (
+  level: 'WARNING' | 'ERROR',
+  log: 'api',
+  event: 'request_unavailable' | 'request_failed',
+  fields: Readonly<Record<string, JsonValue>>,
+) => void;
+
+export interface ApiOptions {
+  readonly gateways: Gateways;
+  readonly config: ApiConfig;
+  readonly log: ApiLog;
+}
+
+/** What a node and the boot node have in common. */
+export type Directory = Pick<BootGateway, 'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples'>;
+
+export interface ApiEnv {
+  Variables: { requestId: string };
+}
+
+export interface CommonEnv {
+  Variables: ApiEnv['Variables'] & { directory: Directory };
+}
+
+export interface NodeEnv {
+  Variables: CommonEnv['Variables'] & { node: NodeGateway };
+}
+
+export interface BootEnv {
+  Variables: CommonEnv['Variables'] & { boot: BootGateway };
+}

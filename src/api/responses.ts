@@ -1,0 +1,35 @@
+// Pieces of route descriptions.
+import type * as z from 'zod';
+import { PROBLEM_TYPE } from './problem.ts';
+import type { Answer } from './route.ts';
+import { problem } from './schemas.ts';
+
+/** An answer in JSON. */
+export function json<Schema extends z.ZodType>(
+  schema: Schema,
+  description: string,
+): Answer<Schema, 'application/json'> {
+  return { description, type: 'application/json', schema };
+}
+
+const REASONS = {
+  400: 'the body is not JSON',
+  401: 'the operator token is missing or wrong',
+  403: 'operator calls are switched off',
+  404: 'not found',
+  413: 'too large',
+  415: 'the body is not plain application/json',
+  422: 'the input is not valid',
+  503: 'not now: try again after Retry-After seconds',
+} as const;
+
+type Refusal = Answer<typeof problem, typeof PROBLEM_TYPE>;
+
+/** The problems that a route may answer with. */
+export function refusals<Status extends keyof typeof REASONS>(...statuses: Status[]): Record<Status, Refusal> {
+  const entries = statuses.map((status): [Status, Refusal] => [
+    status,
+    { description: REASONS[status], type: PROBLEM_TYPE, schema: problem },
+  ]);
+  return Object.fromEntries(entries) as Record<Status, Refusal>;
+}

@@ -1,0 +1,276 @@
+// Every shape on the wire, in one place: what requests are checked with and what the OpenAPI document is made of.
+// Keys in snake_case, times in Unix seconds as floats. Everything that a caller can make longer has a limit.
+import * as z from 'zod';
+import {
+  ADDRESS_CHARS_MAX,
+  CAPABILITIES_MAX,
+  GUID_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  MEMBERS_PAGE_MAX,
+  MESSAGES_PAGE_MAX,
+  SYNC_INTERVALS_MAX,
+  TTL_SECONDS_MAX,
+} from '../protocol/limits.ts';
+import type { JsonObject } from '../protocol/types.ts';
+
+const PAGE_DEFAULT = 100;
+const CURSOR_CHARS_MAX = 256;
+const CAPABILITY_CHARS_MAX = 64;
+const NETWORK_CHARS_MAX = 64;
+const EVENT_NAME_CHARS_MAX = 128;
+/** Hops of a message in the seed's form. */
+const SEEN_BY_MAX = 4_096;
+/** The protocol's limit on a time: the year 5138. */
+const TIME_SECONDS_MAX = 1e11;
+
+/** Visible ASCII that needs no escapes in JSON: what the protocol takes for an address. */
+const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+/** 32 bytes in base64url: the last of the 43 characters holds four bits. */
+const KEY_32_BYTES = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+const WHOLE_NUMBER = /^[0-9]{1,15}$/;
+
+const guid = z
+  .int()
+  .min(1)
+  .max(GUID_MAX)
+  .meta({ examples: [3] });
+const guidOrBoot = z.int().min(0).max(GUID_MAX).meta({ description: '0 is the boot node' });
+const messageId = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'expected a message id: 64 lower-case hexadecimal digits')
+  .meta({ examples: ['a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447'] });
+const seconds = z
+  .number()
+  .gt(0)
+  .lt(TIME_SECONDS_MAX)
+  .meta({ description: 'Unix time in seconds', examples: [1700000000.25] });
+const peerAddress = z.string().max(ADDRESS_CHARS_MAX).regex(ADDRESS, 'expected an address: visible ASCII characters');
+const node = z.object({ guid: guidOrBoot, address: peerAddress });
+
+/**
+ * A JSON object that is passed on as it came. Not `z.record`: that makes a copy, and takes an object with a key
+ * "constructor" for something else in some versions.
+ */
+const jsonObject = z
+  .custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    error: (issue) => (issue.input === undefined ? 'missing, and needed' : 'expected an object'),
+  })
+  .meta({ type: 'object', additionalProperties: true });
+
+/** A whole number in a path or query. */
+function numeral(low: number, high: number) {
+  return z.string().regex(WHOLE_NUMBER, 'expected a whole number').transform(Number).pipe(z.int().min(low).max(high));
+}
+
+function pageQuery(limitMax: number) {
+  return z.object({
+    cursor: z.string().min(1).max(CURSOR_CHARS_MAX).optional().meta({ description: '`next` of the page before' }),
+    limit: numeral(1, limitMax).optional().meta({ default: PAGE_DEFAULT }),
+  });
+}
+
+/** Entries in a page where the caller does not say. */
+export const PAGE_LIMIT_DEFAULT = PAGE_DEFAULT;
+
+export const guidParams = z.object({ guid: numeral(1, GUID_MAX) });
+export const messageParams = z.object({ id: messageId });
+export const membersQuery = pageQuery(MEMBERS_PAGE_MAX);
+export const messagesQuery = pageQuery(MESSAGES_PAGE_MAX);
+export const idempotencyHeaders = z.object({
+  'idempotency-key': z
+    .string()
+    .max(IDEMPOTENCY_KEY_CHARS_MAX)
+    .regex(/^[\x20-\x7e]+$/, 'expected printable ASCII characters')
+    .optional(),
+});
+
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' });
+
+export const status = z
+  .object({
+    network: z.string(),
+    protocol: z.string().meta({ examples: ['pychain/1'] }),
+    version: z.string(),
+    guid: guidOrBoot,
+    address: z.string(),
+    public_key: z.string().nullable().meta({ description: 'null: the boot node has no key yet' }),
+    capabilities: z.array(z.string()),
+    max_guid: guidOrBoot,
+    time: seconds,
+    peers: z.record(z.string(), z.int()).meta({ description: 'peers by state, this node not counted' }),
+    messages: z.int().meta({ description: 'unexpired messages in the mempool' }),
+    last_sync_at: seconds.nullable(),
+    next_sync_at: seconds.nullable(),
+  })
+  .meta({ id: 'Status' });
+
+export const capabilities = z
+  .object({
+    network: z.string(),
+    protocol: z.string(),
+    version: z.string(),
+    capabilities: z.array(z.string()),
+    limits: z.record(z.string(), z.number()),
+  })
+  .meta({ id: 'Capabilities' });
+
+const memberShape = {
+  guid,
+  address: z.string().max(ADDRESS_CHARS_MAX),
+  public_key: z.string(),
+  incarnation: z.int().min(0),
+  capabilities: z.array(z.string().max(CAPABILITY_CHARS_MAX)).max(CAPABILITIES_MAX),
+};
+
+/** What members tell each other of a third. */
+const announcedMember = z.object(memberShape).meta({ id: 'AnnouncedMember' });
+
+export const member = z
+  .object({
+    ...memberShape,
+    state: z.enum(['probation', 'alive', 'suspect', 'ignored', 'left']),
+    last_seen: seconds,
+    failures: z.int().min(0),
+  })
+  .meta({ id: 'Member' });
+
+export const memberPage = z
+  .object({ members: z.array(member), next: z.string().nullable() })
+  .meta({ id: 'MemberPage' });
+
+export const address = z.string().nullable();
+
+const interval = z
+  .tuple([guid, guid])
+  .refine(([first, last]) => first <= last, 'expected [first, last], first not above last');
+
+/** Unknown keys are ignored: seed clients know fewer, newer ones more. `members` is one of those until callers sign. */
+export const syncRequest = z
+  .object({
+    guid: guidOrBoot,
+    max_guid_node: node,
+    have: z.array(interval).max(SYNC_INTERVALS_MAX).optional(),
+  })
+  .meta({ id: 'SyncRequest', description: 'what the caller knows' });
+
+export const syncAnswer = z
+  .object({
+    address: z.string(),
+    guid: guidOrBoot,
+    have: z.array(z.tuple([z.int(), z.int()])),
+    members: z.array(announcedMember),
+    more: z.boolean(),
+  })
+  .meta({ id: 'SyncAnswer' });
+
+/**
+ * One message, in the seed's form. Unstamped (`id` and `broadcast_timestamp` null) asks the node to originate it.
+ * Unknown keys are ignored.
+ */
+export const broadcastRequest = z
+  .object({
+    data: jsonObject,
+    id: messageId.nullable(),
+    originator: node,
+    broadcast_timestamp: seconds.nullable(),
+    expires_at: seconds.optional().meta({ description: "without it: the network's MESSAGE_TTL after the broadcast" }),
+    network: z.string().max(NETWORK_CHARS_MAX).optional(),
+    nonce: z.int().min(0).optional().meta({ description: 'part of what the id is the hash of' }),
+    ttl: z.number().min(-GUID_MAX).max(GUID_MAX).meta({ description: "the seed's hops to go; not used" }),
+    seen_by: z.array(guidOrBoot).max(SEEN_BY_MAX).optional(),
+  })
+  .refine(({ id, broadcast_timestamp: at }) => (id === null) === (at === null), {
+    path: ['broadcast_timestamp'],
+    message: 'expected a time with an id, null without',
+  })
+  .refine(({ broadcast_timestamp: at, expires_at: end }) => at === null || end === undefined || lasts(at, end), {
+    path: ['expires_at'],
+    message: `expected a time after broadcast_timestamp, by ${TTL_SECONDS_MAX} seconds at most`,
+  })
+  .meta({ id: 'BroadcastRequest', description: 'the message' });
+
+export const broadcastAnswer = z.boolean().meta({ description: 'true: new; false: dropped' });
+
+export const messageRequest = z
+  .strictObject({
+    data: jsonObject.optional(),
+    event: z
+      .strictObject({
+        name: z.string().min(1).max(EVENT_NAME_CHARS_MAX),
+        args: jsonObject.optional(),
+      })
+      .optional(),
+    ttl: z.int().min(1).max(TTL_SECONDS_MAX).optional().meta({ description: 'seconds' }),
+  })
+  .refine(({ data, event }) => (data === undefined) !== (event === undefined), {
+    path: ['data'],
+    message: 'give either data or event',
+  })
+  .meta({ id: 'MessageRequest', description: 'the message' });
+
+export const messageAnswer = z.object({ id: messageId, broadcast_timestamp: seconds }).meta({ id: 'MessageAnswer' });
+
+export const message = z
+  .object({
+    id: messageId,
+    data: jsonObject,
+    originator: node,
+    broadcast_timestamp: seconds,
+    expires_at: seconds,
+    received_at: seconds,
+    hops: z.int().min(0),
+  })
+  .meta({ id: 'Message' });
+
+export const messagePage = z
+  .object({ messages: z.array(message), next: z.string().nullable() })
+  .meta({ id: 'MessagePage' });
+
+export const joinRequest = z
+  .object({
+    public_key: z.string().regex(KEY_32_BYTES, 'expected an Ed25519 public key: base64url of 32 bytes, 43 characters'),
+    address: z.string().max(ADDRESS_CHARS_MAX).transform(canonicalBase).meta({ format: 'uri' }),
+  })
+  .meta({ id: 'JoinRequest', description: 'who joins' });
+
+export const joinAnswer = z
+  .object({
+    guid,
+    address: z.string(),
+    incarnation: z.int().min(0),
+    max_guid: guidOrBoot,
+    members: z.array(announcedMember),
+  })
+  .meta({ id: 'JoinAnswer' });
+
+/** What the seed answers to a join at a node that is not the boot node. */
+export const nothing = z.object({});
+
+export const metrics = z.string();
+
+export const openApi = z.looseObject({ openapi: z.string() });
+
+/**
+ * A node's base URL in its one spelling, without a slash at the end: two spellings would be two members. Whether the
+ * host may be called at all is decided where calls are made.
+ */
+function canonicalBase(text: string, context: z.RefinementCtx): string {
+  const url = ADDRESS.test(text) && /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : null;
+  const plain = url !== null && !/[?#]/.test(text) && url.username === '' && url.password === '';
+  const base = url?.href.replace(/\/$/, '') ?? '';
+  if (plain && !base.endsWith('/') && base.length <= ADDRESS_CHARS_MAX) return base;
+  context.addIssue('expected an http or https URL without credentials, query and fragment');
+  return z.NEVER;
+}
+
+function lasts(from: number, to: number): boolean {
+  return to > from && to <= from + TTL_SECONDS_MAX;
+}

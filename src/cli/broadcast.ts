@@ -1,0 +1,114 @@
+// `pychain broadcast`: gives a message to a node and, when asked, waits until every member has it.
+import { text as readText } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JSON_DEPTH_MAX } from '../protocol/limits.ts';
+import { parseJson } from '../protocol/scan-json.ts';
+import { nodeUrl, type Client } from './client.ts';
+import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
+import { parseWhole } from './settings.ts';
+import { findTarget, parseNode, type TargetOptions } from './target.ts';
+
+export interface BroadcastOptions extends TargetOptions {
+  readonly from: string;
+  readonly ttl?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  readonly event?: string | undefined;
+  readonly wait?: boolean | undefined;
+  /** Seconds. */
+  readonly timeout?: string | undefined;
+  readonly json: boolean;
+}
+
+const WAIT_SECONDS = 30;
+const WAIT_SECONDS_MAX = 86_400;
+const TTL_MAX = 86_400;
+const POLL_MS = 100;
+const PARALLEL = 16;
+
+/** Broadcasts; the exit code is 0 only if the message was accepted and, with --wait, is everywhere. */
+export async function broadcast(argument: string, options: BroadcastOptions): Promise<ExitCode> {
+  const node = parseNode(options.from, false);
+  const ttl = options.ttl === undefined ? undefined : parseWhole(options.ttl, 1, TTL_MAX, '--ttl');
+  const timeout =
+    options.timeout === undefined ? WAIT_SECONDS : parseWhole(options.timeout, 1, WAIT_SECONDS_MAX, '--timeout');
+  const data = parseData(argument === '-' ? await readText(process.stdin) : argument);
+  const content = options.event === undefined ? { data } : { event: { name: options.event, args: data } };
+  const { client } = await findTarget(options, process.env);
+  const accepted = await client.broadcast(node, { ...content, ttl }, options.idempotencyKey ?? null);
+  if (!options.json) process.stdout.write(`${accepted.id}\n`);
+  const coverage = options.wait ? await waitForAll(client, node, accepted.id, timeout) : null;
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...accepted, ...coverage })}\n`);
+  if (coverage === null) return EXIT.ok;
+  const all = coverage.missing.length === 0;
+  if (!options.json) {
+    process.stdout.write(`${coverage.reached} of ${coverage.of} nodes in ${coverage.seconds.toFixed(2)} s\n`);
+    if (!all)
+      process.stderr.write(`not at ${coverage.missing.map(({ guid, why }) => `${guid} (${why})`).join(', ')}\n`);
+  }
+  return all ? EXIT.ok : EXIT.failed;
+}
+
+/** Where a message is. */
+export interface Coverage {
+  readonly reached: number;
+  readonly of: number;
+  /** From when it was accepted to when the last one that we saw had it. */
+  readonly seconds: number;
+  readonly missing: readonly { readonly guid: number; readonly why: string }[];
+}
+
+async function waitForAll(client: Client, node: number | 'boot', id: string, seconds: number): Promise<Coverage> {
+  const began = performance.now();
+  const deadline = began + seconds * 1000;
+  const missing = new Map<number, { base: string; why: string }>();
+  for (const { guid, base } of await membersOf(client, node)) missing.set(guid, { base, why: 'not asked yet' });
+  const of = missing.size;
+  let last = began;
+  for (;;) {
+    const next = missing.entries();
+    const ask = async () => {
+      for (const [guid, { base }] of next) {
+        const why = await client.hasMessage(base, id).then((has) => (has ? null : 'not there'), errorLine);
+        if (why === null) missing.delete(guid);
+        else missing.set(guid, { base, why });
+        if (why === null) last = performance.now();
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(PARALLEL, missing.size) }, ask));
+    if (missing.size === 0 || performance.now() > deadline) break;
+    await sleep(POLL_MS);
+  }
+  const left = [...missing].map(([guid, { why }]) => ({ guid, why }));
+  return { reached: of - missing.size, of, seconds: (last - began) / 1000, missing: left };
+}
+
+/** All members that the node knows, itself among them, and where to ask them. */
+async function membersOf(client: Client, node: number | 'boot'): Promise<{ guid: number; base: string }[]> {
+  const own = await client.status(node);
+  const prefix = own.address.replace(/\/n\/\d+$/, '/n/');
+  const bases = new Map<number, string>([[own.guid ?? 0, nodeUrl(client.url, node)]]);
+  for await (const member of client.members(node)) {
+    // The boot node carries no messages; who said good-bye expects none.
+    if (member.guid === 0 || member.guid === own.guid || member.state === 'left') continue;
+    // Nodes of the same deployment are asked through the URL that we were given: theirs may only mean something inside.
+    const slot = member.address.startsWith(prefix) ? Number(member.address.slice(prefix.length)) : NaN;
+    bases.set(member.guid, Number.isInteger(slot) ? nodeUrl(client.url, slot) : member.address);
+  }
+  return [...bases].map(([guid, base]) => ({ guid, base }));
+}
+
+function parseData(text: string): unknown {
+  // As strict as the nodes are: JSON.parse would change some numbers and drop repeated keys before they see them.
+  const parsed = parseJson(text, { depthMax: JSON_DEPTH_MAX });
+  if (!parsed.ok) {
+    const { path, message } = parsed.error;
+    const place = path === '' ? '' : ` at ${path}`;
+    throw new CliError(
+      `not a message${place}: ${message}; give an object, for example '{"hello": "world"}'`,
+      EXIT.usage,
+    );
+  }
+  const data = parsed.value;
+  if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data;
+  throw new CliError(`the message is not a JSON object; give one, for example '{"hello": "world"}'`, EXIT.usage);
+}

@@ -1,0 +1,156 @@
+// The network's HTTP API as the commands use it. Everything that comes back is checked; failures are CliErrors.
+import type { z } from 'zod';
+import { CliError, EXIT, errorCode, errorLine, printable } from './errors.ts';
+import * as schemas from './schemas.ts';
+
+/** A slot number, or the boot node. */
+export type NodeName = number | 'boot';
+
+export interface ClientOptions {
+  /** Base URL of the deployment. */
+  readonly url: string;
+  readonly token: string | null;
+  readonly timeoutMs?: number;
+}
+
+export interface Client {
+  readonly url: string;
+  status(node: NodeName): Promise<schemas.NodeStatus>;
+  members(node: NodeName): AsyncGenerator<schemas.MemberRecord>;
+  messages(node: NodeName): AsyncGenerator<schemas.MessageRecord>;
+  /** Whether the node at this base URL has the message. */
+  hasMessage(base: string, id: string): Promise<boolean>;
+  broadcast(node: NodeName, body: unknown, idempotencyKey: string | null): Promise<schemas.Accepted>;
+}
+
+/** A refusal of the network, with its HTTP status. */
+export class ProblemError extends CliError {
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message, EXIT.failed);
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 15_000;
+
+/** Base URL of one node. */
+export function nodeUrl(url: string, node: NodeName): string {
+  return node === 'boot' ? url : `${url}/n/${node}`;
+}
+
+/** A client of the deployment at `url`. */
+export function createClient(options: ClientOptions): Client {
+  const url = options.url.replace(/\/+$/, '');
+  const request = (target: string, init?: RequestInit) => send(target, url, options.timeoutMs ?? TIMEOUT_MS, init);
+  const get = async <T extends z.ZodType>(schema: T, target: string) => read(schema, await request(target), target);
+  const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
+  return {
+    url,
+    status: (node) => get(schemas.statusSchema, `${api(node)}/status`),
+    members: (node) =>
+      pages(`${api(node)}/members`, async (target) => {
+        const page = await get(schemas.memberPageSchema, target);
+        return { items: page.members, next: page.next };
+      }),
+    messages: (node) =>
+      pages(`${api(node)}/messages`, async (target) => {
+        const page = await get(schemas.messagePageSchema, target);
+        return { items: page.messages, next: page.next };
+      }),
+    hasMessage: async (base, id) => {
+      const target = `${base}/api/v1/messages/${encodeURIComponent(id)}`;
+      const response = await request(target);
+      if (response.status !== 404) await read(schemas.messageSchema, response, target);
+      else await response.body?.cancel();
+      return response.status !== 404;
+    },
+    broadcast: async (node, body, idempotencyKey) => {
+      if (options.token === null) {
+        throw new CliError(
+          'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
+          EXIT.usage,
+        );
+      }
+      const headers = new Headers({ 'content-type': 'application/json', 'authorization': `Bearer ${options.token}` });
+      if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey);
+      const target = `${api(node)}/messages`;
+      const response = await request(target, { method: 'POST', headers, body: JSON.stringify(body) });
+      return read(schemas.acceptedSchema, response, target);
+    },
+  };
+}
+
+/** Follows the cursor; each item as it comes, so that a long list needs no memory. */
+async function* pages<T>(
+  target: string,
+  fetchPage: (target: string) => Promise<{ items: readonly T[]; next: string | null }>,
+): AsyncGenerator<T> {
+  let cursor: string | null = null;
+  do {
+    const page: { items: readonly T[]; next: string | null } = await fetchPage(
+      cursor === null ? target : `${target}?cursor=${encodeURIComponent(cursor)}`,
+    );
+    yield* page.items;
+    if (page.next !== null && page.next === cursor)
+      throw new CliError(`${target}: the cursor ${cursor} leads to itself`);
+    cursor = page.next;
+  } while (cursor !== null);
+}
+
+async function send(target: string, url: string, timeoutMs: number, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(target, { redirect: 'error', ...init, signal: AbortSignal.timeout(timeoutMs) });
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') {
+      throw new CliError(`${url}: no answer within ${timeoutMs / 1000} s`, EXIT.unreachable);
+    }
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    const why = errorCode(cause) === 'ECONNREFUSED' ? 'nothing listens there' : errorLine(cause);
+    throw new CliError(
+      `${url}: not reachable: ${why}; start a network with "pychain up", or give --url`,
+      EXIT.unreachable,
+    );
+  }
+}
+
+async function read<T extends z.ZodType>(schema: T, response: Response, target: string): Promise<z.infer<T>> {
+  const text = await readBody(response, target);
+  if (!response.ok) throw problem(response, text, target);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new CliError(`${target}: answered something that is not JSON; is it a pychain network?`);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new CliError(
+    `${target}: unexpected answer: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? ''}; is it a pychain network?`,
+  );
+}
+
+async function readBody(response: Response, target: string): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw new CliError(`${target}: the answer broke off: ${errorLine(error)}`, EXIT.unreachable);
+  }
+}
+
+function problem(response: Response, text: string, target: string): ProblemError {
+  let parsed;
+  try {
+    parsed = schemas.problemSchema.safeParse(JSON.parse(text));
+  } catch {
+    parsed = null;
+  }
+  const said = parsed?.success ? parsed.data : null;
+  const fields = (said?.errors ?? []).map((error) => `${error.path}: ${error.message}`).join('; ');
+  const detail = [said?.detail ?? said?.title ?? `HTTP ${response.status} from ${target}`, fields].filter(
+    (part) => part !== '',
+  );
+  return new ProblemError(printable(detail.join(': ')), response.status);
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+// The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
+import { Command, CommanderError } from 'commander';
+import { broadcast, type BroadcastOptions } from './broadcast.ts';
+import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
+import { LOG_NAMES } from './log-line.ts';
+import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
+import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
+import { up } from './up.ts';
+
+const EXIT_HELP = `
+Exit codes: 0 done; 1 the network refused or failed; 2 wrong arguments or configuration; 3 not reachable.`;
+
+function program(done: (code: ExitCode) => void): Command {
+  const root = new Command('pychain')
+    .description('A peer-to-peer broadcast network on Cloudflare Workers: run one here, and speak to one anywhere.')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .addHelpText('after', EXIT_HELP);
+  addUp(root, done);
+  addQueries(root, done);
+  addBroadcast(root, done);
+  return root;
+}
+
+function addUp(root: Command, done: (code: ExitCode) => void): void {
+  const collect = (value: string, before: string[]) => [...before, value];
+  root
+    .command('up')
+    .description('run a local network: a boot node and nodes, in workerd')
+    .argument('[nodes]', `number of nodes (default: NODE_COUNT, or ${DEFAULT_NODES})`)
+    .option('-e, --env <NAME=VALUE>', 'set a variable, before the environment; repeat for more', collect, [])
+    .option('--port <port>', 'where to listen; 0 for any free port', String(DEFAULT_PORT))
+    .option('--host <address>', 'where to listen', DEFAULT_HOST)
+    .option('--fresh', 'forget the state of earlier runs first', false)
+    .option('--json', 'one JSON object per line', false)
+    .addHelpText('after', `\nVariables: ${knownVariables().join(', ')}`)
+    .action(
+      async (
+        nodes: string | undefined,
+        options: { env: string[]; port: string; host: string; fresh: boolean; json: boolean },
+      ) => {
+        const { env: variables, ...rest } = options;
+        done(await up({ nodes, variables, ...rest }));
+      },
+    );
+}
+
+const NODE = 'number of a node, from 1';
+
+function addQueries(root: Command, done: (code: ExitCode) => void): void {
+  onNetwork(root.command('status').description('who a node is, and how it fares'))
+    .argument('[node]', `${NODE}, or boot`, '1')
+    .action(async (node: string, options: QueryOptions) => done(await status(node, options)));
+  onNetwork(root.command('peers').description('the members that a node knows, and what it thinks of them'))
+    .argument('[node]', `${NODE}, or boot`, '1')
+    .action(async (node: string, options: QueryOptions) => done(await peers(node, options)));
+  onNetwork(root.command('messages').description('the messages that a node has, oldest first'))
+    .argument('[node]', NODE, '1')
+    .option('--limit <count>', 'only the newest')
+    .action(async (node: string, options: QueryOptions & { limit?: string }) => done(await messages(node, options)));
+  root
+    .command('tail')
+    .description('follow the logs of a local network')
+    .argument('[node]', `${NODE}, boot or worker (default: all)`)
+    .option('--log <name>', `only ${LOG_NAMES.join(', ')}`)
+    .option('-n, --lines <count>', 'lines to show of what is there', '10')
+    .option('--no-follow', 'end after the lines that are there')
+    .option('--json', 'one JSON object per line', false)
+    .action(async (node: string | undefined, options: TailArguments) => done(await tail(node, options)));
+}
+
+function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
+  onNetwork(root.command('broadcast').description('give a message to a node, for all; prints its id'))
+    .argument('<json>', 'a JSON object, or - to read it from standard input')
+    .option('--from <node>', `${NODE}: the originator`, '1')
+    .option('--event <name>', 'send an event; the JSON object holds its arguments')
+    .option('--ttl <seconds>', "how long mempools keep it (default: the network's MESSAGE_TTL)")
+    .option('--idempotency-key <key>', 'the same key gives the same message, not another')
+    .option('--wait', 'wait until all nodes have it; exit code 0 only if they do')
+    .option('--timeout <seconds>', 'how long --wait waits (default: 30)')
+    .option('--token <token>', 'admin token (default: PYCHAIN_ADMIN_TOKEN, ADMIN_TOKEN, or that of the local network)')
+    .action(async (json: string, options: BroadcastOptions) => done(await broadcast(json, options)));
+}
+
+function onNetwork(command: Command): Command {
+  return command
+    .option('--url <url>', 'the network (default: PYCHAIN_URL, or the one that runs on STORAGE_DIR)')
+    .option('--json', 'JSON, one object per line', false);
+}
+
+async function main(): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  try {
+    await program((result) => {
+      code = result;
+    }).parseAsync();
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    if (error instanceof CommanderError) {
+      // `pychain` alone shows the help, which commander counts as an error.
+      if (error.code === 'commander.help') process.stderr.write(program(() => undefined).helpInformation());
+      else process.stderr.write(`${errorLine(error).replace(/^error: /, 'pychain: ')}; see pychain --help\n`);
+      return EXIT.usage;
+    }
+    const lines = error instanceof CliError ? error.message.split('\n') : [errorLine(error)];
+    for (const line of lines) process.stderr.write(`pychain: ${line}\n`);
+    return error instanceof CliError ? error.exitCode : EXIT.failed;
+  }
+}
+
+// `pychain messages | head` closes our output early, which is no fault of anybody's.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+});
+
+process.exitCode = await main();

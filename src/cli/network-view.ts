@@ -1,0 +1,121 @@
+// What the hosted nodes of a network say of themselves, asked in rounds; the table and the readiness check read it.
+import { ProblemError, type Client } from './client.ts';
+import { errorLine } from './errors.ts';
+import type { NodeStatus } from './schemas.ts';
+
+/** One hosted node as last seen. */
+export interface NodeRow {
+  readonly slot: number;
+  /** Null while it has not joined, or does not answer. */
+  readonly status: NodeStatus | null;
+  /** Why there is no status. */
+  readonly problem: string | null;
+}
+
+/** Requests in flight at the same time. */
+const PARALLEL = 16;
+/** When nobody has joined for this long, the nodes themselves are asked. */
+const STALL_MS = 15_000;
+
+/** Keeps the last status of every hosted node. */
+export class NetworkView {
+  readonly #client: Client;
+  readonly #rows: NodeRow[];
+  /** Highest GUID of the network by its boot node's word; null where that is not here. */
+  #bootMaxGuid: number | null = 0;
+  #bootChangedAt = performance.now();
+
+  constructor(client: Client, nodes: number) {
+    this.#client = client;
+    this.#rows = Array.from({ length: nodes }, (_, index) => ({ slot: index + 1, status: null, problem: null }));
+  }
+
+  /** All nodes, by slot. */
+  get rows(): readonly NodeRow[] {
+    return this.#rows;
+  }
+
+  /** Nodes that have a GUID. */
+  get joined(): readonly NodeRow[] {
+    return this.#rows.filter(hasJoined);
+  }
+
+  /**
+   * Every node has joined and knows all members: its roster holds as many peers as there are other nodes, and it knows
+   * the highest GUID that there is.
+   */
+  get ready(): boolean {
+    return this.#rows.every((row) => this.#isReady(row));
+  }
+
+  /** Asks the nodes: all of them, or those that are not ready yet. */
+  async refresh(which: 'all' | 'not-ready', stop: AbortSignal): Promise<void> {
+    // Ready nodes are asked again when someone joined since: they have to hear of it too.
+    await this.#askBoot();
+    if (which === 'not-ready' && this.#joinsGoOn()) return;
+    const wanted = this.#rows.filter((row) => which === 'all' || !this.#isReady(row));
+    const next = wanted.values();
+    await Promise.all(
+      Array.from({ length: Math.min(PARALLEL, wanted.length) }, async () => {
+        for (const row of next) {
+          if (stop.aborted) return;
+          this.#rows[row.slot - 1] = await this.#ask(row.slot);
+        }
+      }),
+    );
+  }
+
+  /** How many nodes have joined, as far as is known: the boot node hears of a join before anyone asks the node. */
+  get joinedCount(): number {
+    return Math.max(this.joined.length, Math.min(this.#bootMaxGuid ?? 0, this.#rows.length));
+  }
+
+  /**
+   * A question makes a node join that has not. While cron lets them join in order, asking would only get in its way; when
+   * joins stall the nodes are asked all the same, since some may have GUIDs of an earlier run.
+   */
+  #joinsGoOn(): boolean {
+    const all = this.#bootMaxGuid === null || this.#bootMaxGuid >= this.#rows.length;
+    return !all && performance.now() - this.#bootChangedAt < STALL_MS;
+  }
+
+  #isReady(row: NodeRow): boolean {
+    if (row.status === null || row.status.guid === null) return false;
+    const known = Object.entries(row.status.peers).reduce(
+      (sum, [state, count]) => sum + (state === 'left' ? 0 : count),
+      0,
+    );
+    return row.status.max_guid >= this.#maxGuid() && known >= this.#rows.length - 1;
+  }
+
+  #maxGuid(): number {
+    return this.#rows.reduce(
+      (max, row) => Math.max(max, row.status?.guid ?? 0, row.status?.max_guid ?? 0),
+      this.#bootMaxGuid ?? 0,
+    );
+  }
+
+  async #askBoot(): Promise<void> {
+    const before = this.#bootMaxGuid;
+    try {
+      this.#bootMaxGuid = (await this.#client.status('boot')).max_guid;
+    } catch (error) {
+      // A deployment that joined a network elsewhere hosts no boot node; its nodes' word is all there is.
+      if (error instanceof ProblemError && error.status === 404) this.#bootMaxGuid = null;
+    }
+    if (this.#bootMaxGuid !== before) this.#bootChangedAt = performance.now();
+  }
+
+  async #ask(slot: number): Promise<NodeRow> {
+    try {
+      return { slot, status: await this.#client.status(slot), problem: null };
+    } catch (error) {
+      return { slot, status: null, problem: errorLine(error) };
+    }
+  }
+}
+
+/** Whether the node has a GUID. */
+export function hasJoined(row: NodeRow): boolean {
+  return row.status !== null && row.status.guid !== null;
+}

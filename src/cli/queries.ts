@@ -1,0 +1,141 @@
+// Commands that read from a running network: status, peers, messages, tail.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { CliError, EXIT, printable, type ExitCode } from './errors.ts';
+import { LOG_NAMES } from './log-line.ts';
+import type { MessageRecord } from './schemas.ts';
+import { folders, parseWhole } from './settings.ts';
+import { readRunning } from './state-folder.ts';
+import { ageText, peersText, tableLines } from './table.ts';
+import { Tail, tailedJson, type TailedLine } from './tail.ts';
+import { findTarget, parseNode, type TargetOptions } from './target.ts';
+
+export interface QueryOptions extends TargetOptions {
+  readonly json: boolean;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Who a node is and how it fares. */
+export async function status(node: string, options: QueryOptions): Promise<ExitCode> {
+  const name = parseNode(node, true);
+  const { client } = await findTarget(options, process.env);
+  const found = await client.status(name);
+  if (options.json) {
+    say(JSON.stringify(found));
+    return EXIT.ok;
+  }
+  const rows: [string, string][] = [
+    ['node', String(name)],
+    ['network', printable(found.network)],
+    ['GUID', found.guid === null ? 'not joined' : String(found.guid)],
+    ['address', printable(found.address)],
+    ['max GUID', String(found.max_guid)],
+    ['peers', peersText(found.peers)],
+    ['messages', String(found.messages)],
+    ['last sync', ageText(found.last_sync_at, found.time)],
+  ];
+  for (const [title, value] of rows) say(`${title.padEnd(10)} ${value}`);
+  return EXIT.ok;
+}
+
+/** A node's members, with what it thinks of them. */
+export async function peers(node: string, options: QueryOptions): Promise<ExitCode> {
+  const name = parseNode(node, true);
+  const { client } = await findTarget(options, process.env);
+  const rows: string[][] = [];
+  const now = Date.now() / 1000;
+  for await (const member of client.members(name)) {
+    if (options.json) {
+      say(JSON.stringify(member));
+      continue;
+    }
+    const { guid, state, last_seen: lastSeen, failures, address } = member;
+    rows.push([String(guid), printable(state), ageText(lastSeen, now), String(failures), printable(address)]);
+  }
+  if (!options.json)
+    for (const line of tableLines(['GUID', 'STATE', 'LAST SEEN', 'FAILURES', 'ADDRESS'], rows, [0, 2, 3])) say(line);
+  return EXIT.ok;
+}
+
+/** A node's mempool, oldest first; with a limit the newest ones. */
+export async function messages(
+  node: string,
+  options: QueryOptions & { readonly limit?: string | undefined },
+): Promise<ExitCode> {
+  const name = parseNode(node, false);
+  const limit = options.limit === undefined ? Infinity : parseWhole(options.limit, 1, 1_000_000, '--limit');
+  const { client } = await findTarget(options, process.env);
+  const show = (message: MessageRecord) => say(options.json ? JSON.stringify(message) : messageLine(message));
+  const newest: MessageRecord[] = [];
+  for await (const message of client.messages(name)) {
+    if (limit === Infinity) show(message);
+    else newest.push(message);
+    if (newest.length >= limit * 2 + 1_000) newest.splice(0, newest.length - limit);
+  }
+  if (limit !== Infinity) for (const message of newest.slice(-limit)) show(message);
+  return EXIT.ok;
+}
+
+function messageLine(message: MessageRecord): string {
+  const at = new Date(message.broadcast_timestamp * 1000).toISOString();
+  const hops = message.hops === 1 ? '1 hop' : `${message.hops} hops`;
+  return `${at} ${message.id.slice(0, 12)} from ${message.originator.guid}, ${hops}: ${printable(JSON.stringify(message.data))}`;
+}
+
+export interface TailArguments {
+  readonly log?: string | undefined;
+  readonly lines: string;
+  readonly json: boolean;
+  /** Ends after the lines that are there. */
+  readonly follow: boolean;
+}
+
+const TAIL_POLL_MS = 250;
+
+/** Follows the log files of one node or of all, until a signal. */
+export async function tail(node: string | undefined, options: TailArguments): Promise<ExitCode> {
+  const lines = parseWhole(options.lines, 0, 100_000, '--lines');
+  const log = LOG_NAMES.find((name) => name === options.log) ?? null;
+  if (options.log !== undefined && log === null) {
+    throw new CliError(`--log ${options.log}: give one of ${LOG_NAMES.join(', ')}`, EXIT.usage);
+  }
+  if (node !== undefined && !/^(boot|worker|[1-9]\d{0,9})$/.test(node)) {
+    throw new CliError(`node ${node}: give a number from 1, boot or worker`, EXIT.usage);
+  }
+  const logDir = await findLogDir(process.env);
+  const onLine = (line: TailedLine) =>
+    say(options.json ? tailedJson(line) : tailedText(line, node === undefined, log === null));
+  const follower = new Tail({ logDir, node: node ?? null, log, lines, onLine });
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  do {
+    await follower.poll();
+    if (options.follow) await sleep(TAIL_POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+  } while (options.follow && !stop.signal.aborted);
+  return EXIT.ok;
+}
+
+/** LOG_DIR of the environment, that of the network that runs on STORAGE_DIR, or the default. */
+async function findLogDir(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+  const { storageDir, logDir } = folders(env);
+  const dir = env['LOG_DIR'] ? resolve(env['LOG_DIR']) : ((await readRunning(storageDir))?.log_dir ?? logDir);
+  if (
+    await stat(dir).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+  )
+    return dir;
+  throw new CliError(
+    `${dir}: no such folder; start a network with "pychain up", or say where its logs are with LOG_DIR`,
+  );
+}
+
+function tailedText(line: TailedLine, withNode: boolean, withLog: boolean): string {
+  const from = [...(withNode ? [line.node] : []), ...(withLog && line.log !== null ? [line.log] : [])];
+  return from.length === 0 ? line.text : `[${from.join(' ')}] ${line.text}`;
+}

@@ -1,0 +1,180 @@
+// STORAGE_DIR of a local network: whose it is, who runs on it, and what other commands find there.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+import { CliError, errorCode, errorLine } from './errors.ts';
+
+/** Folder of the Durable Objects' databases, inside STORAGE_DIR. */
+export function stateDir(storageDir: string): string {
+  return join(storageDir, 'state');
+}
+
+/** Where the admin token of the local network is kept. */
+export function adminTokenFile(storageDir: string): string {
+  return join(storageDir, 'admin-token');
+}
+
+function networkFile(storageDir: string): string {
+  return join(storageDir, 'network.json');
+}
+
+function pidFile(storageDir: string): string {
+  return join(storageDir, 'up.pid');
+}
+
+/** Makes a folder and writes a file to it, so that what cannot work says so before anything starts. */
+export async function ensureWritable(dir: string, variable: string): Promise<void> {
+  const probe = join(dir, `.write-check-${randomUUID()}`);
+  try {
+    await makeFolder(dir);
+    await writeFile(probe, '');
+    await unlink(probe);
+  } catch (error) {
+    const why = FOLDER_FAULTS[errorCode(error) ?? ''] ?? errorLine(error);
+    throw new CliError(
+      `${dir}: ${why}; make it a folder that you can write to, or give another with -e ${variable}=DIR`,
+    );
+  }
+}
+
+/** `mkdir -p`. Node.js's own never ends where a parent exists and takes no folder, as /proc does. */
+async function makeFolder(dir: string): Promise<void> {
+  if (await isFolder(dir)) return;
+  if (dirname(dir) !== dir) await makeFolder(dirname(dir));
+  await mkdir(dir).catch(async (error: unknown) => {
+    if (errorCode(error) !== 'EEXIST' || !(await isFolder(dir))) throw error;
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+const FOLDER_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'not writable',
+  EPERM: 'not writable',
+  EROFS: 'on a read-only file system',
+  ENOENT: 'cannot be made',
+  ENOTDIR: 'not a folder',
+  EEXIST: 'not a folder',
+  ENOSPC: 'no space left on the disk',
+};
+
+/**
+ * Makes this process the only runner on the folder. The lock is the operating system's, held by SQLite, so it is gone
+ * with the process however that ends, and no number of a dead process can be mistaken for it.
+ */
+export async function lockFolder(storageDir: string): Promise<{ release(): Promise<void> }> {
+  const database = new DatabaseSync(join(storageDir, 'up.lock'));
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    database.close();
+    if (!(error instanceof Error && /locked|busy/i.test(error.message))) {
+      throw new CliError(
+        `${join(storageDir, 'up.lock')}: ${errorLine(error)}; remove this file if nothing of yours is in it`,
+      );
+    }
+    const pid = (await readFile(pidFile(storageDir), 'utf8').catch(() => '')).trim();
+    const who = /^\d+$/.test(pid) ? ` (process ${pid})` : '';
+    throw new CliError(
+      `${storageDir}: another "pychain up"${who} runs on this folder; stop it, or give another with -e STORAGE_DIR=DIR`,
+    );
+  }
+  await writeFile(pidFile(storageDir), `${process.pid}\n`);
+  return {
+    release: async () => {
+      await rm(pidFile(storageDir), { force: true });
+      database.close();
+    },
+  };
+}
+
+const MARKER = 'made-by-pychain-up.json';
+
+/** Makes the state folder, or finds the one that we made; another's folder of that name is left alone. */
+export async function openState(storageDir: string, fresh: boolean): Promise<string> {
+  const dir = stateDir(storageDir);
+  if (await exists(dir)) {
+    if (!(await exists(join(dir, MARKER)))) {
+      throw new CliError(
+        `${dir}: not made by pychain, so it stays as it is; give another folder with -e STORAGE_DIR=DIR`,
+      );
+    }
+    if (!fresh) return dir;
+    // Renamed first: a removal that is cut short must not leave half a state with the marker gone or, worse, in place.
+    const doomed = `${dir}.removed-${process.pid}`;
+    await rename(dir, doomed);
+    await rm(doomed, { recursive: true, force: true });
+  }
+  const making = `${dir}.new-${process.pid}`;
+  await mkdir(making);
+  await writeFile(join(making, MARKER), `${JSON.stringify({ made_by: 'pychain up', at: new Date().toISOString() })}\n`);
+  await rename(making, dir);
+  return dir;
+}
+
+/** The token that operators' calls need: given, or kept from an earlier run, or made now. Only the owner can read the file. */
+export async function ensureAdminToken(storageDir: string, given: string | undefined): Promise<string> {
+  const path = adminTokenFile(storageDir);
+  const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const token = given ?? (kept !== '' ? kept : randomBytes(32).toString('base64url'));
+  // The mode of writeFile counts for new files only.
+  await writeFile(path, `${token}\n`, { mode: 0o600 });
+  await chmod(path, 0o600);
+  return token;
+}
+
+const networkSchema = z.object({
+  url: z.string(),
+  pid: z.number(),
+  nodes: z.number(),
+  started: z.number(),
+  log_dir: z.string(),
+});
+
+/** What `pychain up` tells the other commands. */
+export type RunningNetwork = z.infer<typeof networkSchema>;
+
+/** Tells other commands about the network that runs on this folder. */
+export async function writeRunning(storageDir: string, network: RunningNetwork): Promise<void> {
+  const path = networkFile(storageDir);
+  await writeFile(`${path}.new`, `${JSON.stringify(network)}\n`);
+  await rename(`${path}.new`, path);
+}
+
+/** Nothing runs here any more. */
+export async function clearRunning(storageDir: string): Promise<void> {
+  await rm(networkFile(storageDir), { force: true });
+}
+
+/** The network that runs, or ran when it was killed, on this folder. */
+export async function readRunning(storageDir: string): Promise<RunningNetwork | null> {
+  try {
+    const parsed = networkSchema.safeParse(JSON.parse(await readFile(networkFile(storageDir), 'utf8')));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The token of the network that runs on this folder; null where there is none that we can read. */
+export async function readAdminToken(storageDir: string): Promise<string | null> {
+  const token = (await readFile(adminTokenFile(storageDir), 'utf8').catch(() => '')).trim();
+  return token === '' ? null : token;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw new CliError(errorLine(error));
+    },
+  );
+}

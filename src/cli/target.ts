@@ -1,0 +1,50 @@
+// Which network a command speaks to, and with which token.
+import { createClient, type Client, type NodeName } from './client.ts';
+import { CliError, EXIT } from './errors.ts';
+import { DEFAULT_HOST, DEFAULT_PORT, folders, parseWhole } from './settings.ts';
+import { readAdminToken, readRunning, type RunningNetwork } from './state-folder.ts';
+
+/** Options that every command about a running network has. */
+export interface TargetOptions {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Target {
+  readonly client: Client;
+  /** What `pychain up` left in STORAGE_DIR, if this is that network. */
+  readonly running: RunningNetwork | null;
+}
+
+/** Highest slot that can be named; the network knows how many it has. */
+const SLOT_MAX = 10_000;
+
+/** --url, PYCHAIN_URL, the network that runs on STORAGE_DIR, the default address; the token likewise. */
+export async function findTarget(options: TargetOptions, env: Env): Promise<Target> {
+  const { storageDir } = folders(env);
+  const running = await readRunning(storageDir);
+  const given = options.url ?? (env['PYCHAIN_URL'] || undefined);
+  const url = checkUrl(given ?? running?.url ?? `http://${DEFAULT_HOST}:${DEFAULT_PORT}`);
+  const isRunning = running !== null && checkUrl(running.url) === url;
+  const token = options.token ?? (env['PYCHAIN_ADMIN_TOKEN'] || env['ADMIN_TOKEN'] || undefined);
+  // The kept token is told to nobody but the network that it was made for.
+  const kept = token === undefined && isRunning ? await readAdminToken(storageDir) : null;
+  return { client: createClient({ url, token: token ?? kept }), running: isRunning ? running : null };
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.search === '' && url.hash === '') {
+    return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  }
+  throw new CliError(`--url ${text}: give an http or https URL, for example http://127.0.0.1:8787`, EXIT.usage);
+}
+
+/** A NODE argument: a slot number, or `boot` where the boot node can answer. */
+export function parseNode(text: string, allowBoot: boolean): NodeName {
+  if (text === 'boot' && allowBoot) return 'boot';
+  if (text === 'boot') throw new CliError('boot: the boot node has no messages; give the number of a node', EXIT.usage);
+  return parseWhole(text, 1, SLOT_MAX, 'node');
+}

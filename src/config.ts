@@ -1,0 +1,150 @@
+// The only reader of variables: environment -> checked, typed Config. Everything wrong is reported, one line a variable.
+import { ADDRESS_CHARS_MAX, JOB_LEGS_MAX, TTL_SECONDS_MAX } from './protocol/limits.ts';
+import type { ProtocolConfig } from './protocol/config.ts';
+import { err, ok, type Result } from './protocol/types.ts';
+
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Config {
+  readonly protocol: ProtocolConfig;
+  /** URL at which the deployment answers, without a trailing slash; null where nobody outside needs to reach it. */
+  readonly publicUrl: string | null;
+  readonly nodeCount: number;
+  readonly logLevel: LogLevel;
+  /** Null: operator calls are refused. */
+  readonly adminToken: string | null;
+}
+
+export interface ConfigError {
+  readonly variable: string;
+  readonly value: string;
+  readonly allowed: string;
+}
+
+/** A variable, as the command line lists it. */
+export interface Variable {
+  readonly name: string;
+  readonly default: string | null;
+  readonly allowed: string;
+  /** Its value is not shown, not even when it is wrong. */
+  readonly secret: boolean;
+}
+
+const seconds = (low: number, high: number) => `a number of seconds from ${low} to ${high}`;
+const whole = (low: number, high: number) => `a whole number from ${low} to ${high}`;
+
+const NODE_COUNT_MAX = 10_000;
+const TOKEN = /^[\x21-\x7e]{16,256}$/;
+const NETWORK_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** Every variable that the Worker reads. */
+export const VARIABLES: readonly Variable[] = [
+  { name: 'NETWORK', default: 'pychain', allowed: 'a name of 1 to 63 of a-z 0-9 . _ -', secret: false },
+  {
+    name: 'PUBLIC_URL',
+    default: null,
+    allowed: 'an http or https URL with no path, query or credentials',
+    secret: false,
+  },
+  { name: 'NODE_COUNT', default: '4', allowed: whole(1, NODE_COUNT_MAX), secret: false },
+  { name: 'NETWORK_SYNC_INTERVAL', default: '60', allowed: seconds(1, 86_400), secret: false },
+  { name: 'NETWORK_SYNC_JITTER', default: '30', allowed: seconds(0, 86_400), secret: false },
+  { name: 'LOG_LEVEL', default: 'INFO', allowed: `one of ${LOG_LEVELS.join(', ')}`, secret: false },
+  { name: 'FANOUT', default: '64', allowed: whole(2, JOB_LEGS_MAX), secret: false },
+  { name: 'MESSAGE_TTL', default: '600', allowed: whole(1, TTL_SECONDS_MAX) + ' (seconds)', secret: false },
+  { name: 'MAX_FAILURES', default: '3', allowed: whole(1, 1_000), secret: false },
+  { name: 'PROBATION', default: null, allowed: `${seconds(0, 86_400)} (unset: NETWORK_SYNC_INTERVAL)`, secret: false },
+  { name: 'ADMIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
+];
+
+/**
+ * Checks the environment. Unset and empty mean the default; unknown names are left alone, since a Worker's environment
+ * also holds bindings.
+ */
+export function readConfig(env: Readonly<Record<string, unknown>>): Result<Config, readonly ConfigError[]> {
+  const errors: ConfigError[] = [];
+  const read = <T>(name: string, parse: (text: string) => T | null): T | null => {
+    const variable = VARIABLES.find((candidate) => candidate.name === name);
+    if (!variable) throw new Error(`assertion failed: ${name} is not in VARIABLES`);
+    const given = env[name];
+    const text = given === undefined || given === null || given === '' ? variable.default : String(given);
+    if (text === null) return null;
+    const value = parse(text);
+    if (value === null)
+      errors.push({ variable: name, value: variable.secret ? '(hidden)' : text, allowed: variable.allowed });
+    return value;
+  };
+
+  const network = read('NETWORK', matching(NETWORK_NAME));
+  const publicUrl = read('PUBLIC_URL', parseUrl);
+  const nodeCount = read('NODE_COUNT', parseWhole(1, NODE_COUNT_MAX));
+  const syncIntervalMs = read('NETWORK_SYNC_INTERVAL', parseSeconds(1, 86_400));
+  const syncJitterMs = read('NETWORK_SYNC_JITTER', parseSeconds(0, 86_400));
+  const logLevel = read('LOG_LEVEL', (text) => LOG_LEVELS.find((level) => level === text) ?? null);
+  const fanout = read('FANOUT', parseWhole(2, JOB_LEGS_MAX));
+  const ttl = read('MESSAGE_TTL', parseWhole(1, TTL_SECONDS_MAX));
+  const maxFailures = read('MAX_FAILURES', parseWhole(1, 1_000));
+  const probationMs = read('PROBATION', parseSeconds(0, 86_400));
+  const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
+
+  if (errors.length > 0) return err(errors);
+  // Each of these has a default and was parsed, or there would be an error.
+  const interval = syncIntervalMs ?? 0;
+  return ok({
+    protocol: {
+      network: network ?? '',
+      fanout: fanout ?? 0,
+      messageTtlMs: (ttl ?? 0) * 1000,
+      maxFailures: maxFailures ?? 0,
+      probationMs: probationMs ?? interval,
+      syncIntervalMs: interval,
+      syncJitterMs: syncJitterMs ?? 0,
+      hostedPrefix: hostedPrefix(publicUrl),
+    },
+    publicUrl,
+    nodeCount: nodeCount ?? 0,
+    logLevel: logLevel ?? 'INFO',
+    adminToken,
+  });
+}
+
+/** `NODE_COUNT=0 is not allowed: give a whole number from 1 to 10000`, on one line whatever the value holds. */
+export function formatConfigError(error: ConfigError): string {
+  const shown = error.value.length > 80 ? `${error.value.slice(0, 80)}…` : error.value;
+  return `${error.variable}=${JSON.stringify(shown).slice(1, -1)} is not allowed: give ${error.allowed}`;
+}
+
+/**
+ * Where a deployment's own nodes live. Without PUBLIC_URL they have addresses that only this deployment can resolve,
+ * so that a first deployment works before anyone knows its URL.
+ */
+function hostedPrefix(publicUrl: string | null): string {
+  return `${publicUrl ?? 'local:'}/n/`;
+}
+
+function matching(pattern: RegExp): (text: string) => string | null {
+  return (text) => (pattern.test(text) ? text : null);
+}
+
+function parseWhole(low: number, high: number): (text: string) => number | null {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+    return value >= low && value <= high ? value : null;
+  };
+}
+
+function parseSeconds(low: number, high: number): (text: string) => number | null {
+  return (text) => {
+    const value = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+    return value >= low && value <= high ? Math.round(value * 1000) : null;
+  };
+}
+
+function parseUrl(text: string): string | null {
+  if (text.length > ADDRESS_CHARS_MAX - 16 || !URL.canParse(text)) return null;
+  const url = new URL(text);
+  const plain =
+    url.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.pathname === '/';
+  return plain && (url.protocol === 'https:' || url.protocol === 'http:') ? url.origin : null;
+}

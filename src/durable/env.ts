@@ -1,0 +1,9 @@
+// What the platform gives the Worker: bindings of wrangler.toml. Variables are read by config.ts alone.
+export interface Env {
+  /** Only stubs.ts talks to them. */
+  readonly NODES: DurableObjectNamespace;
+  /** Only boot-facade.ts talks to it. */
+  readonly BOOT: DurableObjectNamespace;
+  readonly DELIVERIES: Queue<string>;
+  readonly DEAD_LETTERS: Queue<string>;
+}

@@ -1,0 +1,133 @@
+// What a hosted node shows of itself. Reads only, and nothing that is not in its state already.
+import type { NodeStatus, Sample } from '../api/ports.ts';
+import type { Config } from '../config.ts';
+import type { CounterName } from '../protocol/counters.ts';
+import type { Driver } from '../protocol/driver.ts';
+import { CAPABILITIES } from '../protocol/limits.ts';
+import { selfMember } from '../protocol/membership.ts';
+import type { Self } from '../protocol/node-state.ts';
+import type { NodeStore } from '../protocol/store.ts';
+import type { Guid, MessageId, Peer, StoredMessage } from '../protocol/types.ts';
+
+/** [counter, metric, labels, help] */
+const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string, string>>, string])[] = [
+  ['deliveries_new', 'deliveries_total', { result: 'new' }, 'Deliveries received'],
+  ['deliveries_duplicate', 'deliveries_total', { result: 'duplicate' }, 'Deliveries received'],
+  ['deliveries_rejected', 'deliveries_total', { result: 'rejected' }, 'Deliveries received'],
+  ['deliveries_busy', 'deliveries_total', { result: 'busy' }, 'Deliveries received'],
+  ['deliver_calls', 'deliver_calls_total', {}, 'Calls that brought deliveries'],
+  ['originated', 'messages_originated_total', {}, 'Messages taken from applications'],
+  ['legs_handed_over', 'legs_total', { result: 'handed_over' }, 'Messages times targets'],
+  ['legs_undeliverable', 'legs_total', { result: 'undeliverable' }, 'Messages times targets'],
+  ['legs_expired', 'legs_total', { result: 'expired' }, 'Messages times targets'],
+  ['legs_dropped', 'legs_total', { result: 'dropped' }, 'Messages times targets'],
+  ['jobs', 'queue_jobs_total', {}, 'Jobs put into the queue'],
+  ['handovers_failed', 'handovers_failed_total', {}, 'Handovers that the queue did not take'],
+  ['sync_rounds', 'sync_rounds_total', {}, 'Rounds of network sync'],
+  ['sync_answered', 'syncs_total', { result: 'answered' }, 'Peers asked at network sync'],
+  ['sync_failed', 'syncs_total', { result: 'failed' }, 'Peers asked at network sync'],
+  ['sync_asked', 'syncs_asked_total', {}, 'Syncs that peers asked for'],
+  ['joins', 'joins_total', { result: 'accepted' }, 'Answers of the boot node'],
+  ['joins_failed', 'joins_total', { result: 'failed' }, 'Answers of the boot node'],
+  ['rows_damaged', 'rows_damaged_total', {}, 'Stored rows that could not be read'],
+  ['messages_expired', 'messages_expired_total', {}, 'Messages dropped from the mempool after their time'],
+];
+
+/** A delivery through the platform's queue: one write, one read, one delete (PLATFORM.md section 2). */
+const OPERATIONS_PER_JOB = 3;
+
+export class NodeReader {
+  readonly #driver: Driver;
+  readonly #store: NodeStore;
+  readonly #config: Config;
+  readonly #self: Self;
+  readonly #alarmsSet: () => number;
+
+  constructor(driver: Driver, store: NodeStore, config: Config, self: Self, alarmsSet: () => number) {
+    this.#driver = driver;
+    this.#store = store;
+    this.#config = config;
+    this.#self = self;
+    this.#alarmsSet = alarmsSet;
+  }
+
+  status(): NodeStatus {
+    const { state } = this.#driver;
+    const times = state.syncTimes();
+    return {
+      network: this.#config.protocol.network,
+      guid: state.guid,
+      address: this.#self.address,
+      publicKey: this.#self.publicKey,
+      capabilities: CAPABILITIES,
+      maxGuid: state.maxGuid,
+      time: Date.now(),
+      peers: state.roster.counts(),
+      messages: state.mempool.size,
+      lastSyncAt: times.last,
+      nextSyncAt: times.next,
+    };
+  }
+
+  /** A peer, or this node itself, which is always alive to itself. */
+  member(guid: Guid): Peer | null {
+    const { state } = this.#driver;
+    if (guid !== state.guid) return state.roster.get(guid);
+    const now = Date.now();
+    const record = selfMember(state, this.#self, guid);
+    return { ...record, state: 'alive', lastSeen: now, failures: 0, since: now };
+  }
+
+  members(cursor: string | null, limit: number): { members: Peer[]; next: string | null } | null {
+    if (cursor !== null && !/^\d{1,10}$/.test(cursor)) return null;
+    const { state } = this.#driver;
+    const after = Number(cursor ?? 0);
+    const self = state.guid === null ? null : this.member(state.guid);
+    const all = [...state.roster.sorted(), ...(self ? [self] : [])].sort((a, b) => a.guid - b.guid);
+    const rest = all.filter((peer) => peer.guid > after);
+    const members = rest.slice(0, limit);
+    return { members, next: rest.length > limit ? String(members.at(-1)?.guid ?? 0) : null };
+  }
+
+  messages(cursor: string | null, limit: number): { messages: StoredMessage[]; next: string | null } | null {
+    return this.#driver.state.mempool.page(cursor, limit, Date.now());
+  }
+
+  message(id: MessageId): StoredMessage | null {
+    const { mempool } = this.#driver.state;
+    const entry = mempool.get(id);
+    return entry && entry.expiresAt > Date.now() ? mempool.read(entry) : null;
+  }
+
+  samples(): Sample[] {
+    const { state } = this.#driver;
+    const { counters, roster, mempool } = state;
+    const samples = COUNTERS.map(([name, metric, labels, help]): Sample =>
+      counter(metric, labels, help, counters.get(name)),
+    );
+    const rows = this.#store.rowsWritten() + this.#alarmsSet();
+    samples.push(
+      counter('rows_written_total', {}, 'Rows written, alarms set included, as the platform bills them', rows),
+    );
+    const operations = counters.get('jobs') * OPERATIONS_PER_JOB;
+    samples.push(
+      counter('queue_operations_total', {}, 'Queue operations of the jobs sent, retries not counted', operations),
+    );
+    for (const [peerState, count] of Object.entries(roster.counts())) {
+      samples.push(gauge('peers', { state: peerState }, 'Peers in the roster', count));
+    }
+    samples.push(gauge('mempool_messages', {}, 'Messages in the mempool', mempool.size));
+    samples.push(gauge('mempool_bytes', {}, 'Bytes of messages in the mempool', mempool.bytes));
+    samples.push(gauge('max_guid', {}, 'Highest GUID known', state.maxGuid));
+    samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));
+    return samples;
+  }
+}
+
+function counter(name: string, labels: Sample['labels'], help: string, value: number): Sample {
+  return { name: `pychain_${name}`, help, type: 'counter', labels, value };
+}
+
+function gauge(name: string, labels: Sample['labels'], help: string, value: number): Sample {
+  return { name: `pychain_${name}`, help, type: 'gauge', labels, value };
+}

@@ -1,0 +1,35 @@
+// What a node counts. In memory, since it woke: Prometheus counters may restart, and a row a count would be most of the bill.
+
+export type CounterName =
+  | 'deliveries_new'
+  | 'deliveries_duplicate'
+  | 'deliveries_rejected'
+  | 'deliveries_busy'
+  | 'deliver_calls'
+  | 'originated'
+  | 'legs_handed_over'
+  | 'legs_undeliverable'
+  | 'legs_expired'
+  | 'legs_dropped'
+  | 'jobs'
+  | 'handovers_failed'
+  | 'sync_rounds'
+  | 'sync_answered'
+  | 'sync_failed'
+  | 'sync_asked'
+  | 'joins'
+  | 'joins_failed'
+  | 'rows_damaged'
+  | 'messages_expired';
+
+export class Counters {
+  readonly #values = new Map<CounterName, number>();
+
+  add(name: CounterName, amount = 1): void {
+    this.#values.set(name, this.get(name) + amount);
+  }
+
+  get(name: CounterName): number {
+    return this.#values.get(name) ?? 0;
+  }
+}

@@ -1,0 +1,77 @@
+// The driver: the one way into the node machine, shared by the Durable Object, the Node.js peer and the simulator. It runs each
+// input in one transaction, then tells the host what the transaction left to do. It never waits: what the host starts comes
+// back as an input. A crash between the two is what the store's outbox, repairs and timers are for.
+import type { ProtocolConfig } from './config.ts';
+import { Counters } from './counters.ts';
+import type { Context, Effect, Input, Reply } from './effects.ts';
+import { handle } from './node.ts';
+import { NodeState, type Self } from './node-state.ts';
+import type { NodeStore } from './store.ts';
+import type { Millis } from './types.ts';
+
+/** What a shell does for a node. None of it may call back into the driver before it has returned. */
+export interface Host {
+  now(): Millis;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Called after each input that changed it: ring at the earliest timer; null: no alarm. */
+  setAlarm(at: Millis | null): void;
+  perform(effect: Effect): void;
+}
+
+export interface DriverOptions {
+  readonly store: NodeStore;
+  readonly config: ProtocolConfig;
+  readonly self: Self;
+  readonly host: Host;
+}
+
+export class Driver {
+  readonly #options: DriverOptions;
+  readonly #counters = new Counters();
+  #state: NodeState | null = null;
+  #alarm: Millis | null | undefined;
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  /** For reading only: what is changed outside of an input is not stored. */
+  get state(): NodeState {
+    const { store, config } = this.#options;
+    this.#state ??= new NodeState(store, config, this.#counters);
+    return this.#state;
+  }
+
+  /**
+   * One input: handled whole or, where it throws (our own bug, or a store that cannot write), not at all; then the state is
+   * loaded anew from the store.
+   */
+  submit(input: Input): Reply {
+    const { store, config, self, host } = this.#options;
+    let reply: Reply;
+    let effects: readonly Effect[];
+    try {
+      ({ reply, effects } = store.transaction(() => {
+        const context: Context = { now: host.now(), rng: () => host.random(), config, self, state: this.state };
+        return handle(context, input);
+      }));
+    } catch (cause) {
+      this.#state = null;
+      throw cause;
+    }
+    const alarm = this.state.timers.earliest();
+    if (alarm !== this.#alarm) {
+      this.#alarm = alarm;
+      host.setAlarm(alarm);
+    }
+    for (const effect of effects) host.perform(effect);
+    return reply;
+  }
+
+  /** The alarm rang and is spent: the next one must be set even if it is for the same moment. */
+  alarmRang(): Reply {
+    this.#alarm = undefined;
+    return this.submit({ type: 'alarm' });
+  }
+}

@@ -1,0 +1,274 @@
+// Messages: originating, receiving, and handing the legs of the broadcast tree to the queue. What must be sent is never
+// stored by itself: it follows from what was received (message and range in a segment) and the roster, so a crash between
+// "received" and "sent" loses nothing: after the wake, what is not settled is handed over (again).
+import { backoffMs } from './backoff.ts';
+import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
+import {
+  logged,
+  type Context,
+  type Effect,
+  type Origination,
+  type OriginationError,
+  type Originated,
+  type Outcome,
+  type Undeliverable,
+} from './effects.ts';
+import { packJobs, type Bundle, type JobLeg } from './job.ts';
+import { HANDOVER_BYTES_MAX, MEMPOOL_MESSAGES_MAX } from './limits.ts';
+import type { Arrival } from './mempool.ts';
+import { composeMessage, decodeMessage, type Message } from './message.ts';
+import type { Repair } from './repairs.ts';
+import { cutRange, wholeRing } from './tree.ts';
+import { err, ok, type Delivery, type Guid, type MessageId, type Range, type Result } from './types.ts';
+
+/** Takes messages from an application: all that are sound are stored in one transaction, each gets its own answer. */
+export function originate(
+  context: Context,
+  originations: readonly Origination[],
+): Result<Originated, OriginationError>[] {
+  const { state } = context;
+  const guid = state.guid;
+  if (guid === null) return originations.map(() => err({ reason: 'not-joined' }));
+  const arrivals: Arrival[] = [];
+  const keys = new Map<string, Message>();
+  let bytes = 0;
+  const results = originations.map((origination): Result<Originated, OriginationError> => {
+    const { idempotencyKey } = origination;
+    const before = idempotencyKey === null ? null : earlier(context, idempotencyKey, keys);
+    if (before) {
+      const same = toCanonicalOrNull(before.data) === toCanonicalOrNull(origination.data);
+      return same ? ok({ id: before.id, broadcastAt: before.broadcastAt }) : err({ reason: 'key-reused' });
+    }
+    const message = compose(context, guid, origination);
+    if (!message.ok) return message;
+    const size = utf8Length(message.value.body);
+    if (!hasRoom(context, arrivals.length + 1, bytes + size)) {
+      return err({ reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX });
+    }
+    bytes += size;
+    arrivals.push({ message: message.value, range: wholeRing(guid), hops: 0, idempotencyKey });
+    if (idempotencyKey !== null) keys.set(idempotencyKey, message.value);
+    return ok({ id: message.value.id, broadcastAt: message.value.content.broadcastAt });
+  });
+  state.mempool.append(arrivals, context.now);
+  state.counters.add('originated', arrivals.length);
+  return results;
+}
+
+/** What receiving a batch led to: an outcome a delivery, and the messages that are new here. */
+export interface Received {
+  readonly outcomes: readonly Outcome[];
+  readonly fresh: readonly Message[];
+  readonly effects: readonly Effect[];
+}
+
+/** Takes deliveries from peers: new ones are stored as one batch. Never throws on what a peer sent. */
+export function receive(context: Context, deliveries: readonly Delivery[]): Received {
+  const { state, now } = context;
+  const effects: Effect[] = [];
+  const arrivals = new Map<MessageId, Arrival>();
+  let bytes = 0;
+  const outcomes = deliveries.map((delivery): Outcome => {
+    const decoded = decodeMessage(delivery.body, context.config.network, now);
+    if (!decoded.ok) {
+      effects.push(logged('WARNING', 'mempool', 'delivery_rejected', { ...decoded.error }));
+      return 'rejected';
+    }
+    const message = decoded.value;
+    const known = state.mempool.get(message.id);
+    if (known || arrivals.has(message.id)) {
+      if (known && !state.mempool.isCovered(known, delivery.range)) {
+        // A failover made this node responsible for more than it was: forward for that range (trap 2 of DESIGN.md).
+        state.mempool.takeOn(known, delivery.range);
+        effects.push(...oweRepair(context, { dueAt: now, attempt: 0, range: delivery.range, ids: [message.id] }));
+      }
+      return 'duplicate';
+    }
+    if (message.content.expiresAt <= now) return 'rejected';
+    const size = utf8Length(message.body);
+    if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
+    bytes += size;
+    arrivals.set(message.id, { message, range: delivery.range, hops: delivery.hops, idempotencyKey: null });
+    return 'new';
+  });
+  state.mempool.append([...arrivals.values()], now);
+  state.counters.add('deliver_calls');
+  for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
+  return { outcomes, fresh: [...arrivals.values()].map(({ message }) => message), effects };
+}
+
+/**
+ * Hands what is owed to the queue: segments after the settled one, and repairs that are due. One handover at a time, so that
+ * what arrives meanwhile goes together with the next.
+ */
+export function handOver(context: Context): Effect[] {
+  const { state, now } = context;
+  const guid = state.guid;
+  if (guid === null || state.handover !== null || state.catchingUp !== null) return [];
+  if ((state.timers.get('outbox')?.at ?? 0) > now) return [];
+  const bundles = new Map<string, { bodies: Canonical[]; legs: JobLeg[]; hops: number; attempt: number }>();
+  const add = (range: Range, hops: number, attempt: number, bodies: () => readonly Canonical[]) => {
+    const key = `${range.from} ${range.to} ${hops} ${attempt}`;
+    const bundle = bundles.get(key) ?? { bodies: [], legs: legsOf(context, guid, range), hops: hops + 1, attempt };
+    bundles.set(key, bundle);
+    if (bundle.legs.length > 0) bundle.bodies.push(...bodies());
+  };
+  const throughSeq = collectSegments(context, add);
+  const repairs = state.repairs.due(now);
+  for (const [, repair] of repairs) {
+    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair.range, hops, repair.attempt, () => bodies);
+  }
+  const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
+  if (full.length === 0) {
+    // Nobody to send to: a leaf of the tree. That is settled without a row.
+    state.settle(throughSeq, false);
+    for (const [id] of repairs) state.repairs.remove(id);
+    return [];
+  }
+  const jobs = packJobs(context.config.network, { guid, address: context.self.address, maxGuid: state.maxGuid }, full);
+  state.counters.add('jobs', jobs.length);
+  state.handover = { throughSeq, repairs: repairs.map(([id]) => id), legs: countLegs(jobs) };
+  return [{ type: 'hand-over', jobs }];
+}
+
+/** The queue has the jobs: it will deliver them or say that it could not. */
+export function handedOver(context: Context): Effect[] {
+  const { state } = context;
+  const handover = state.handover;
+  // Null when the node was loaded anew meanwhile: then it hands over again, and receivers drop the duplicates.
+  if (!handover) return [];
+  state.handover = null;
+  state.handoverFailures = 0;
+  state.timers.clear('outbox');
+  state.settle(handover.throughSeq, true);
+  for (const id of handover.repairs) state.repairs.remove(id);
+  state.counters.add('legs_handed_over', handover.legs);
+  return [];
+}
+
+/** The queue did not take the jobs: all of it stays owed, and is tried again after a pause. */
+export function handoverFailed(context: Context, reason: string): Effect[] {
+  const { state, now } = context;
+  state.handover = null;
+  const pause = backoffMs(state.handoverFailures++, context.rng);
+  state.timers.set('outbox', now + pause, now);
+  state.counters.add('handovers_failed');
+  return [logged('ERROR', 'mempool', 'handover_failed', { reason, retry_in: pause / 1000 })];
+}
+
+/** The queue gave legs up: the target has failed, and its range is owed again after a pause, as long as messages live. */
+export function undeliverable(context: Context, legs: readonly Undeliverable[], reason: string): Effect[] {
+  const { state, now } = context;
+  const effects: Effect[] = [];
+  for (const leg of legs) {
+    const peerState = state.roster.failed(leg.to);
+    const ids = leg.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
+    state.counters.add('legs_undeliverable', ids.length);
+    state.counters.add('legs_expired', leg.ids.length - ids.length);
+    const fields = { to: leg.to, state: peerState, messages: ids.length, expired: leg.ids.length - ids.length, reason };
+    effects.push(logged('WARNING', 'mempool', 'undeliverable', fields));
+    if (ids.length === 0) continue;
+    const dueAt = now + backoffMs(leg.attempt, context.rng);
+    effects.push(...oweRepair(context, { dueAt, attempt: leg.attempt + 1, range: leg.range, ids }));
+  }
+  return effects;
+}
+
+/** Drops what has expired. */
+export function expire(context: Context): Effect[] {
+  const dropped = context.state.mempool.expire(context.now);
+  context.state.counters.add('messages_expired', dropped);
+  return dropped > 0 ? [logged('DEBUG', 'mempool', 'expired', { messages: dropped })] : [];
+}
+
+/** Whether messages fit, what has expired out of the way. */
+function hasRoom(context: Context, count: number, bytes: number): boolean {
+  if (context.state.mempool.hasRoom(count, bytes)) return true;
+  expire(context);
+  return context.state.mempool.hasRoom(count, bytes);
+}
+
+function oweRepair(context: Context, repair: Repair): Effect[] {
+  const dropped = context.state.repairs.add(repair);
+  if (!dropped) return [];
+  context.state.counters.add('legs_dropped', dropped.ids.length);
+  return [logged('ERROR', 'mempool', 'repair_dropped', { messages: dropped.ids.length, reason: 'too many repairs' })];
+}
+
+type Add = (range: Range, hops: number, attempt: number, bodies: () => readonly Canonical[]) => void;
+
+/** Adds what unsettled segments owe, up to the size of a handover. Returns the last segment that is in it. */
+function collectSegments(context: Context, add: Add): number {
+  const { state, now } = context;
+  let bytes = 0;
+  let throughSeq = state.settled;
+  for (const seq of state.mempool.seqsAfter(state.settled)) {
+    if (bytes > HANDOVER_BYTES_MAX) return throughSeq;
+    for (const entry of state.mempool.entriesOf(seq)) {
+      if (entry.expiresAt <= now) continue;
+      add(entry.range, entry.hops, 0, () => {
+        const body = state.mempool.bodyOf(entry);
+        bytes += body?.length ?? 0;
+        return body === null ? [] : [body];
+      });
+    }
+    throughSeq = seq;
+  }
+  return throughSeq;
+}
+
+function legsOf(context: Context, guid: Guid, range: Range): JobLeg[] {
+  const { roster } = context.state;
+  return cutRange(range, guid, roster.candidates(context.now), context.config.fanout).map((leg) => ({
+    to: leg.to,
+    address: roster.get(leg.to)?.address ?? '',
+    range: leg.range,
+  }));
+}
+
+/** Bodies of a repair's unexpired messages by the hops that they have made. */
+function bodiesOf(context: Context, repair: Repair): Map<number, Canonical[]> {
+  const { mempool } = context.state;
+  const byHops = new Map<number, Canonical[]>();
+  for (const id of repair.ids) {
+    const entry = mempool.get(id);
+    const body = entry && entry.expiresAt > context.now ? mempool.bodyOf(entry) : null;
+    if (entry && body !== null) byHops.set(entry.hops, [...(byHops.get(entry.hops) ?? []), body]);
+  }
+  return byHops;
+}
+
+function countLegs(jobs: readonly { readonly bundles: readonly Bundle[] }[]): number {
+  let legs = 0;
+  for (const job of jobs) for (const bundle of job.bundles) legs += bundle.legs.length * bundle.bodies.length;
+  return legs;
+}
+
+function compose(context: Context, guid: Guid, origination: Origination) {
+  const { config, now } = context;
+  const ttlMs = origination.ttlSeconds === null ? config.messageTtlMs : origination.ttlSeconds * 1000;
+  const content = {
+    network: config.network,
+    data: origination.data,
+    originator: { guid, address: context.self.address },
+    broadcastAt: now,
+    expiresAt: now + ttlMs,
+  };
+  return composeMessage(content, Math.floor(context.rng() * 2 ** 53));
+}
+
+/** The message that was originated under a key before, in this batch or stored. */
+function earlier(context: Context, key: string, batch: ReadonlyMap<string, Message>) {
+  const sibling = batch.get(key);
+  if (sibling) return { id: sibling.id, ...sibling.content };
+  const entry = context.state.mempool.byKey(key);
+  return entry && context.state.mempool.read(entry);
+}
+
+function toCanonicalOrNull(data: Origination['data']): Canonical | null {
+  try {
+    return toCanonical(data);
+  } catch {
+    return null;
+  }
+}

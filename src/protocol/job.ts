@@ -1,0 +1,174 @@
+// Jobs: what a node hands to the queue. One queue message holds whole batches of messages with all their legs. The text is
+// lines of JSON: a header, then one canonical body a line, so that no body is parsed or escaped on its way.
+import { utf8Length, type Canonical } from './canonical.ts';
+import { JOB_BYTES_MAX, JOB_LEGS_BYTES_MAX, JOB_LEGS_MAX, PROTOCOL } from './limits.ts';
+import { isAddress, isGuid, isObject } from './message.ts';
+import { assert, err, ok, type Guid, type JsonValue, type Range, type Result } from './types.ts';
+
+/** A delivery to make: where to, and the range that the target becomes responsible for. */
+export interface JobLeg {
+  readonly to: Guid;
+  readonly address: string;
+  readonly range: Range;
+}
+
+/** Messages that all go the same ways. */
+export interface Bundle {
+  readonly bodies: readonly Canonical[];
+  readonly legs: readonly JobLeg[];
+  /** Hops of the copies when they arrive. */
+  readonly hops: number;
+  /** 0 at first; how often these legs were handed over again after a failure. */
+  readonly attempt: number;
+}
+
+/** Who sends; failures are reported to it. */
+export interface Sender {
+  readonly guid: Guid;
+  readonly address: string;
+  /** Highest GUID that it knows: a receiver that knows less asks it for the difference. */
+  readonly maxGuid: Guid;
+}
+
+export interface Job {
+  readonly network: string;
+  readonly from: Sender;
+  readonly bundles: readonly Bundle[];
+  /** How often the queue's consumer has tried the legs that are left. */
+  readonly tries: number;
+}
+
+/**
+ * Packs bundles into as few jobs as the platform's size limit allows. A bundle that does not fit is split by messages,
+ * and by legs where there are more than JOB_LEGS_MAX.
+ */
+export function packJobs(network: string, from: Sender, bundles: readonly Bundle[]): Job[] {
+  const jobs: Job[] = [];
+  let current: Bundle[] = [];
+  let bytes = 0;
+  let legs = 0;
+  const flush = () => {
+    if (current.length > 0) jobs.push({ network, from, bundles: current, tries: 0 });
+    current = [];
+    bytes = 0;
+    legs = 0;
+  };
+  const overhead = 256 + from.address.length;
+  for (const bundle of bundles.flatMap(splitLegs)) {
+    const head = 64 + bundle.legs.reduce((sum, leg) => sum + legBytes(leg), 0);
+    let bodies: Canonical[] = [];
+    const close = () => {
+      if (bodies.length > 0) current.push({ ...bundle, bodies });
+      bodies = [];
+    };
+    for (const body of bundle.bodies) {
+      const size = utf8Length(body) + 1;
+      const opening = bodies.length === 0 ? head : 0;
+      const full =
+        overhead + bytes + opening + size > JOB_BYTES_MAX || (opening > 0 && legs + bundle.legs.length > JOB_LEGS_MAX);
+      if (full) {
+        close();
+        flush();
+      }
+      if (bodies.length === 0) {
+        bytes += head;
+        legs += bundle.legs.length;
+      }
+      bodies.push(body);
+      bytes += size;
+    }
+    close();
+  }
+  flush();
+  return jobs;
+}
+
+/** Text of a job, at most JOB_BYTES_MAX bytes where it came from packJobs. */
+export function encodeJob(job: Job): string {
+  const header = {
+    protocol: PROTOCOL,
+    network: job.network,
+    from: [job.from.guid, job.from.address, job.from.maxGuid],
+    tries: job.tries,
+    bundles: job.bundles.map((bundle) => ({
+      messages: bundle.bodies.length,
+      hops: bundle.hops,
+      attempt: bundle.attempt,
+      legs: bundle.legs.map((leg) => [leg.to, leg.address, leg.range.from, leg.range.to]),
+    })),
+  };
+  const text = [JSON.stringify(header), ...job.bundles.flatMap((bundle) => bundle.bodies)].join('\n');
+  assert(text.length <= JOB_BYTES_MAX, 'a job fits one queue message');
+  return text;
+}
+
+/** Reads a job. The error says what is wrong with it; such a job can never be delivered. */
+export function decodeJob(text: unknown): Result<Job, string> {
+  if (typeof text !== 'string') return err('not text');
+  const lines = text.split('\n');
+  let header: JsonValue;
+  try {
+    header = JSON.parse(lines[0] ?? '') as JsonValue;
+  } catch {
+    return err('header is not JSON');
+  }
+  if (!isObject(header) || header['protocol'] !== PROTOCOL) return err(`protocol is not ${PROTOCOL}`);
+  const { network, from, tries, bundles } = header;
+  if (typeof network !== 'string') return err('network is missing');
+  if (!Array.isArray(from)) return err('from is not a node');
+  const [guid, address, maxGuid] = from as readonly JsonValue[];
+  if (!isGuid(guid) || !isAddress(address) || !isGuid(maxGuid)) return err('from is not a node');
+  if (!isCount(tries)) return err('tries is not a count');
+  if (!Array.isArray(bundles)) return err('bundles is not a list');
+  const decoded: Bundle[] = [];
+  let next = 1;
+  for (const item of bundles as readonly JsonValue[]) {
+    const bundle = readBundle(item, lines, next);
+    if (!bundle) return err('a bundle is malformed');
+    decoded.push(bundle);
+    next += bundle.bodies.length;
+  }
+  if (next !== lines.length) return err('the number of bodies is not what the header says');
+  return ok({ network, from: { guid, address, maxGuid }, bundles: decoded, tries });
+}
+
+function readBundle(value: JsonValue, lines: readonly string[], start: number): Bundle | null {
+  if (!isObject(value)) return null;
+  const { messages, hops, attempt, legs } = value;
+  if (!isCount(messages) || !isCount(hops) || !isCount(attempt) || !Array.isArray(legs)) return null;
+  if (messages === 0 || start + messages > lines.length || legs.length > JOB_LEGS_MAX) return null;
+  const read: JobLeg[] = [];
+  for (const leg of legs as readonly JsonValue[]) {
+    if (!Array.isArray(leg)) return null;
+    const [to, address, first, last] = leg as readonly JsonValue[];
+    if (!isGuid(to) || !isAddress(address) || !isGuid(first) || !isGuid(last)) return null;
+    read.push({ to, address, range: { from: first, to: last } });
+  }
+  return { bodies: lines.slice(start, start + messages) as Canonical[], legs: read, hops, attempt };
+}
+
+/** Cuts the list of legs so that each part leaves room for the largest message. */
+function splitLegs(bundle: Bundle): Bundle[] {
+  const parts: JobLeg[][] = [];
+  let bytes = Infinity;
+  for (const leg of bundle.legs) {
+    const part = parts.at(-1);
+    bytes += legBytes(leg);
+    if (part && bytes <= JOB_LEGS_BYTES_MAX && part.length < JOB_LEGS_MAX) {
+      part.push(leg);
+    } else {
+      parts.push([leg]);
+      bytes = legBytes(leg);
+    }
+  }
+  return parts.map((legs) => ({ ...bundle, legs }));
+}
+
+/** Upper bound of a leg's JSON: three numbers of ten digits, an address that needs no escapes, punctuation. */
+function legBytes(leg: JobLeg): number {
+  return 48 + leg.address.length;
+}
+
+function isCount(value: JsonValue | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+}

@@ -1,0 +1,278 @@
+// The mempool: unexpired messages. A received batch is stored as one row (a segment); ids are kept in memory and rebuilt
+// from the segments' indexes on wake; a segment is dropped whole when its last message has expired.
+import { utf8Length, type Canonical } from './canonical.ts';
+import { MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from './limits.ts';
+import { decodeStored, type Message } from './message.ts';
+import type { MetaTable, SegmentTable } from './store.ts';
+import { covers } from './tree.ts';
+import type { MessageId, Millis, Range, StoredMessage } from './types.ts';
+
+/** A message to store, and what came with it. */
+export interface Arrival {
+  readonly message: Message;
+  readonly range: Range;
+  readonly hops: number;
+  readonly idempotencyKey: string | null;
+}
+
+/** What is kept in memory of a stored message. */
+export interface Entry {
+  readonly id: MessageId;
+  readonly seq: number;
+  /** Place in its segment. */
+  readonly position: number;
+  readonly expiresAt: Millis;
+  readonly receivedAt: Millis;
+  readonly hops: number;
+  /** What this node took on with it. */
+  readonly range: Range;
+  readonly idempotencyKey: string | null;
+}
+
+interface Segment {
+  readonly seq: number;
+  readonly expiresAt: Millis;
+  readonly bytes: number;
+  readonly entries: readonly Entry[];
+}
+
+/** [id, expiresAt, hops, range.from, range.to, idempotency key or null] */
+type IndexItem = readonly [MessageId, Millis, number, number, number, string | null];
+
+interface SegmentIndex {
+  readonly at: Millis;
+  readonly bytes: number;
+  readonly items: readonly IndexItem[];
+}
+
+/** Meta key: the number of the last segment when the mempool last ran empty. Numbers are never given twice: they are cursors. */
+const SEQ_FLOOR = 'seq_floor';
+
+/** Segments whose bodies stay parsed in memory: those just received are about to be forwarded and read. */
+const RECENT_SEGMENTS = 8;
+
+export class Mempool {
+  readonly #table: SegmentTable;
+  readonly #meta: MetaTable;
+  readonly #segments = new Map<number, Segment>();
+  readonly #entries = new Map<MessageId, Entry>();
+  readonly #byKey = new Map<string, Entry>();
+  readonly #extraRanges = new Map<MessageId, Range[]>();
+  readonly #recent = new Map<number, readonly Canonical[]>();
+  #bytes = 0;
+  #nextSeq: number;
+
+  /** Rebuilds the index. A damaged row is handed to `damaged` and left alone; it goes when it expires. */
+  constructor(table: SegmentTable, meta: MetaTable, damaged: (seq: number) => void) {
+    this.#table = table;
+    this.#meta = meta;
+    this.#nextSeq = Number(meta.get(SEQ_FLOOR) ?? 0) + 1;
+    for (const row of table.index()) {
+      this.#nextSeq = row.seq + 1;
+      const index = decodeIndex(row.index);
+      if (!index) damaged(row.seq);
+      this.#keep(row.seq, row.expiresAt, index ?? { at: 0, bytes: 0, items: [] });
+    }
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Sequence number of the last stored segment, 0 before the first. */
+  get lastSeq(): number {
+    return this.#nextSeq - 1;
+  }
+
+  get(id: MessageId): Entry | null {
+    return this.#entries.get(id) ?? null;
+  }
+
+  /** The message that was originated under an idempotency key. */
+  byKey(key: string): Entry | null {
+    return this.#byKey.get(key) ?? null;
+  }
+
+  /** Whether this node already took on all of `range` for a message. */
+  isCovered(entry: Entry, range: Range): boolean {
+    if (covers(entry.range, range)) return true;
+    return (this.#extraRanges.get(entry.id) ?? []).some((extra) => covers(extra, range));
+  }
+
+  /** Notes that a further range of a known message was taken on; the repair that does it is stored by the caller. */
+  takeOn(entry: Entry, range: Range): void {
+    const ranges = this.#extraRanges.get(entry.id) ?? [];
+    this.#extraRanges.set(entry.id, [...ranges, range]);
+  }
+
+  /** Whether `count` more messages of `bytes` in all fit. */
+  hasRoom(count: number, bytes: number): boolean {
+    return this.#entries.size + count <= MEMPOOL_MESSAGES_MAX && this.#bytes + bytes <= MEMPOOL_BYTES_MAX;
+  }
+
+  /** Stores a batch: one row, more only where it is over the size of a row. Returns the segments' numbers. */
+  append(arrivals: readonly Arrival[], now: Millis): number[] {
+    const seqs: number[] = [];
+    let batch: Arrival[] = [];
+    let bytes = 0;
+    const flush = () => {
+      if (batch.length > 0) seqs.push(this.#store(batch, bytes, now));
+      batch = [];
+      bytes = 0;
+    };
+    for (const arrival of arrivals) {
+      // The index row is part of the row: about 200 bytes an entry.
+      const size = utf8Length(arrival.message.body) + 256;
+      if (bytes + size > SEGMENT_BYTES_MAX) flush();
+      batch.push(arrival);
+      bytes += size;
+    }
+    flush();
+    return seqs;
+  }
+
+  /** Entries of a segment in order, [] where it is gone or damaged. */
+  entriesOf(seq: number): readonly Entry[] {
+    return this.#segments.get(seq)?.entries ?? [];
+  }
+
+  /** Numbers of the segments after `seq`, ascending. */
+  seqsAfter(seq: number): number[] {
+    return [...this.#segments.keys()].filter((candidate) => candidate > seq);
+  }
+
+  /** Canonical bodies of a segment in the order of its entries; [] where the row is gone or damaged. */
+  bodiesOf(seq: number): readonly Canonical[] {
+    const recent = this.#recent.get(seq);
+    if (recent) return recent;
+    const lines = (this.#table.body(seq) ?? '').split('\n') as Canonical[];
+    if (lines.length !== this.entriesOf(seq).length) return [];
+    this.#remember(seq, lines);
+    return lines;
+  }
+
+  /** Body of one message, null where its row is gone or damaged. */
+  bodyOf(entry: Entry): Canonical | null {
+    return this.bodiesOf(entry.seq)[entry.position] ?? null;
+  }
+
+  /** The message as it is shown; null where its row is damaged. */
+  read(entry: Entry): StoredMessage | null {
+    const body = this.bodyOf(entry);
+    const content = body === null ? null : decodeStored(body);
+    return content && { ...content, id: entry.id, receivedAt: entry.receivedAt, hops: entry.hops };
+  }
+
+  /**
+   * Unexpired messages in the order of their arrival, after `cursor` (`seq.position`, null for the start). `next` is null
+   * at the end. Null for a cursor that is none of ours.
+   */
+  page(cursor: string | null, limit: number, now: Millis): { messages: StoredMessage[]; next: string | null } | null {
+    const after = cursor === null ? [0, 0] : parseCursor(cursor);
+    if (!after) return null;
+    const [afterSeq = 0, afterPosition = 0] = after;
+    const messages: StoredMessage[] = [];
+    let last: Entry | null = null;
+    for (const segment of this.#segments.values()) {
+      if (segment.seq < afterSeq) continue;
+      for (const entry of segment.entries) {
+        if (entry.expiresAt <= now || (entry.seq === afterSeq && entry.position <= afterPosition)) continue;
+        if (messages.length === limit) return { messages, next: last && `${last.seq}.${last.position}` };
+        const message = this.read(entry);
+        if (!message) continue;
+        messages.push(message);
+        last = entry;
+      }
+    }
+    return { messages, next: null };
+  }
+
+  /** Drops the segments whose last message has expired. Returns how many messages went. */
+  expire(now: Millis): number {
+    let dropped = 0;
+    for (const segment of this.#segments.values()) {
+      if (segment.expiresAt > now) continue;
+      this.#table.delete(segment.seq);
+      this.#segments.delete(segment.seq);
+      this.#recent.delete(segment.seq);
+      this.#bytes -= segment.bytes;
+      for (const entry of segment.entries) {
+        this.#entries.delete(entry.id);
+        this.#extraRanges.delete(entry.id);
+        if (entry.idempotencyKey !== null) this.#byKey.delete(entry.idempotencyKey);
+        dropped++;
+      }
+    }
+    if (dropped > 0 && this.#segments.size === 0) this.#meta.set(SEQ_FLOOR, String(this.lastSeq));
+    return dropped;
+  }
+
+  #store(batch: readonly Arrival[], bytes: number, now: Millis): number {
+    const seq = this.#nextSeq;
+    const items = batch.map(({ message, range, hops, idempotencyKey }): IndexItem => [
+      message.id,
+      message.content.expiresAt,
+      hops,
+      range.from,
+      range.to,
+      idempotencyKey,
+    ]);
+    const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
+    const bodies = batch.map(({ message }) => message.body);
+    const index: SegmentIndex = { at: now, bytes, items };
+    this.#table.append({ seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') });
+    this.#nextSeq = seq + 1;
+    this.#keep(seq, expiresAt, index);
+    this.#remember(seq, bodies);
+    return seq;
+  }
+
+  #keep(seq: number, expiresAt: Millis, index: SegmentIndex): void {
+    const entries = index.items.map(([id, expires, hops, from, to, idempotencyKey], position): Entry => ({
+      id,
+      seq,
+      position,
+      expiresAt: expires,
+      receivedAt: index.at,
+      hops,
+      range: { from, to },
+      idempotencyKey,
+    }));
+    this.#segments.set(seq, { seq, expiresAt, bytes: index.bytes, entries });
+    this.#bytes += index.bytes;
+    for (const entry of entries) {
+      this.#entries.set(entry.id, entry);
+      if (entry.idempotencyKey !== null) this.#byKey.set(entry.idempotencyKey, entry);
+    }
+  }
+
+  #remember(seq: number, bodies: readonly Canonical[]): void {
+    this.#recent.set(seq, bodies);
+    const oldest = this.#recent.keys().next();
+    if (this.#recent.size > RECENT_SEGMENTS && !oldest.done) this.#recent.delete(oldest.value);
+  }
+}
+
+function decodeIndex(text: string): SegmentIndex | null {
+  try {
+    const index = JSON.parse(text) as SegmentIndex;
+    const sound =
+      Number.isFinite(index.at) &&
+      Number.isFinite(index.bytes) &&
+      index.items.every(
+        ([id, expiresAt, hops, from, to]) =>
+          typeof id === 'string' && [expiresAt, hops, from, to].every(Number.isFinite),
+      );
+    return sound ? index : null;
+  } catch {
+    return null;
+  }
+}
+
+function parseCursor(cursor: string): number[] | null {
+  return /^\d{1,15}\.\d{1,7}$/.test(cursor) ? cursor.split('.').map(Number) : null;
+}

@@ -1,0 +1,168 @@
+// Messages: composing, checking, decoding. A message is its canonical body; the id is that body's hash, so a body that
+// was altered on its way is another message, and one that is not canonical is none.
+import { hashOf, toCanonical, utf8Length, type Canonical } from './canonical.ts';
+import {
+  ADDRESS_CHARS_MAX,
+  CLOCK_SKEW_MS_MAX,
+  GUID_MAX,
+  JSON_DEPTH_MAX,
+  MESSAGE_BYTES_MAX,
+  TTL_SECONDS_MAX,
+} from './limits.ts';
+import {
+  err,
+  ok,
+  type Guid,
+  type JsonObject,
+  type JsonValue,
+  type MessageContent,
+  type MessageId,
+  type Millis,
+  type Result,
+} from './types.ts';
+
+/** Visible ASCII that needs no escapes in JSON, so that sizes can be computed before encoding. */
+const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/** Why a body is not a message of this network. */
+export type Rejection =
+  | { readonly reason: 'too-large'; readonly bytes: number }
+  | { readonly reason: 'too-deep' }
+  | { readonly reason: 'not-canonical' }
+  | { readonly reason: 'bad-shape'; readonly field: string }
+  | { readonly reason: 'other-network'; readonly network: string }
+  | { readonly reason: 'from-the-future'; readonly broadcastAt: Millis };
+
+export interface Message {
+  readonly id: MessageId;
+  readonly body: Canonical;
+  readonly content: MessageContent;
+}
+
+/** Why `data` cannot be sent. */
+export type CompositionError =
+  | { readonly reason: 'too-large'; readonly bytes: number; readonly max: number }
+  | { readonly reason: 'bad-data'; readonly path: string; readonly message: string };
+
+/**
+ * Makes a message. `nonce` tells apart equal data sent in the same millisecond: a whole number up to 2^53-1.
+ */
+export function composeMessage(content: MessageContent, nonce: number): Result<Message, CompositionError> {
+  let body: Canonical;
+  try {
+    body = toCanonical({
+      broadcast_timestamp: content.broadcastAt / 1000,
+      data: content.data,
+      expires_at: content.expiresAt / 1000,
+      network: content.network,
+      nonce,
+      originator: { address: content.originator.address, guid: content.originator.guid },
+    });
+  } catch (cause) {
+    // canonicalize refuses what JSON cannot say exactly (a lone surrogate, a number that is not finite).
+    return err({ reason: 'bad-data', path: 'data', message: cause instanceof Error ? cause.message : 'not JSON' });
+  }
+  const bytes = utf8Length(body);
+  if (bytes > MESSAGE_BYTES_MAX) return err({ reason: 'too-large', bytes, max: MESSAGE_BYTES_MAX });
+  if (depthOf(body) > JSON_DEPTH_MAX + 1) {
+    return err({ reason: 'bad-data', path: 'data', message: `nested deeper than ${JSON_DEPTH_MAX}` });
+  }
+  return ok({ id: hashOf(body), body, content });
+}
+
+/** Checks what a peer sent and decodes it. Total: no input makes it throw. `now` in milliseconds. */
+export function decodeMessage(body: string, network: string, now: Millis): Result<Message, Rejection> {
+  // Two bytes a unit is not a bound, but a third of the limit in units can never be over it.
+  const bytes = body.length * 3 <= MESSAGE_BYTES_MAX ? body.length : utf8Length(body);
+  if (bytes > MESSAGE_BYTES_MAX) return err({ reason: 'too-large', bytes });
+  if (depthOf(body) > JSON_DEPTH_MAX + 1) return err({ reason: 'too-deep' });
+  let value: JsonValue;
+  try {
+    value = JSON.parse(body) as JsonValue;
+    // Also refuses what JSON.parse changes silently: duplicate keys, numbers with more digits than a double has.
+    if (toCanonical(value) !== body) return err({ reason: 'not-canonical' });
+  } catch {
+    return err({ reason: 'not-canonical' });
+  }
+  const content = readContent(value);
+  if (!content.ok) return err({ reason: 'bad-shape', field: content.error });
+  if (content.value.network !== network)
+    return err({ reason: 'other-network', network: content.value.network.slice(0, 64) });
+  if (content.value.broadcastAt > now + CLOCK_SKEW_MS_MAX) {
+    return err({ reason: 'from-the-future', broadcastAt: content.value.broadcastAt });
+  }
+  return ok({ id: hashOf(body), body: body as Canonical, content: content.value });
+}
+
+/** Decodes a body that was checked when it was stored. Null where the stored bytes are damaged. */
+export function decodeStored(body: string): MessageContent | null {
+  try {
+    const content = readContent(JSON.parse(body) as JsonValue);
+    return content.ok ? content.value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The event that a message carries in `data.event` (seed), or null: other data is the application's own. */
+export function eventOf(data: JsonObject): { readonly name: string; readonly args: JsonObject } | null {
+  const event = data['event'];
+  if (!isObject(event) || typeof event['name'] !== 'string') return null;
+  const args = event['args'];
+  return { name: event['name'], args: isObject(args) ? args : {} };
+}
+
+/** Whether a JSON value is an object. */
+export function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether a JSON value is a GUID, 0 for the boot node included. */
+export function isGuid(value: JsonValue | undefined): value is Guid {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= GUID_MAX;
+}
+
+/** Whether a JSON value is an address of allowed length; who may be called is decided where calls are made. */
+export function isAddress(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value.length <= ADDRESS_CHARS_MAX && ADDRESS.test(value);
+}
+
+/** Deepest nesting of arrays and objects in a JSON text, without parsing it. */
+export function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (quoted) {
+      if (unit === 0x5c) i++;
+      else if (unit === 0x22) quoted = false;
+    } else if (unit === 0x22) quoted = true;
+    else if (unit === 0x7b || unit === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (unit === 0x7d || unit === 0x5d) depth--;
+  }
+  return deepest;
+}
+
+function readContent(value: JsonValue): Result<MessageContent, string> {
+  if (!isObject(value)) return err('body');
+  const { network, data, originator } = value;
+  if (typeof network !== 'string') return err('network');
+  if (!isObject(data)) return err('data');
+  if (!isObject(originator)) return err('originator');
+  const { guid, address } = originator;
+  if (!isGuid(guid)) return err('originator.guid');
+  if (!isAddress(address)) return err('originator.address');
+  const broadcastAt = readTime(value['broadcast_timestamp']);
+  if (broadcastAt === null) return err('broadcast_timestamp');
+  const expiresAt = readTime(value['expires_at']);
+  if (expiresAt === null || expiresAt <= broadcastAt || expiresAt > broadcastAt + TTL_SECONDS_MAX * 1000) {
+    return err('expires_at');
+  }
+  if (typeof value['nonce'] !== 'number') return err('nonce');
+  return ok({ network, data, originator: { guid, address }, broadcastAt, expiresAt });
+}
+
+function readTime(value: JsonValue | undefined): Millis | null {
+  return typeof value === 'number' && value > 0 && value < 1e11 ? Math.round(value * 1000) : null;
+}

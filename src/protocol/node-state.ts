@@ -1,0 +1,121 @@
+// A node's state: what is in its store, held in memory for the rules to work on. Throw it away at any moment and load it
+// anew: nothing but counters and calls under way is lost. That is what eviction does.
+import type { ProtocolConfig } from './config.ts';
+import type { Counters } from './counters.ts';
+import type { Effect } from './effects.ts';
+import { Mempool } from './mempool.ts';
+import { Repairs } from './repairs.ts';
+import { Roster } from './roster.ts';
+import type { NodeStore } from './store.ts';
+import { Timers } from './timers.ts';
+import type { Guid, Millis } from './types.ts';
+
+/** A node's own address and key. */
+export interface Self {
+  readonly address: string;
+  readonly publicKey: string;
+}
+
+/** A handover to the queue that is under way. */
+export interface PendingHandover {
+  readonly throughSeq: number;
+  readonly repairs: readonly number[];
+  readonly legs: number;
+}
+
+/** What the boot node told last: the GUID is for ever, the address is the one that it knows. */
+export interface Membership {
+  readonly guid: Guid;
+  readonly address: string;
+  readonly incarnation: number;
+}
+
+/** Meta key: the membership. */
+const MEMBERSHIP_KEY = 'membership';
+/** Meta key: segments up to this number have been handed over. */
+const SETTLED_KEY = 'settled';
+
+export class NodeState {
+  readonly store: NodeStore;
+  readonly roster: Roster;
+  readonly mempool: Mempool;
+  readonly timers: Timers;
+  readonly repairs: Repairs;
+  readonly counters: Counters;
+  /** What was found damaged while loading; the first input reports it. */
+  readonly damage: Effect[] = [];
+  /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
+  readonly syncing = new Set<Guid>();
+  joining = false;
+  /** Whom a sync is under way with that must end before anything is forwarded. */
+  catchingUp: Guid | null = null;
+  /** Stored peers could not be read: they are asked for again. */
+  rosterDamaged = false;
+  handover: PendingHandover | null = null;
+  handoverFailures = 0;
+  #membership: Membership | null;
+  #settled: number;
+
+  constructor(store: NodeStore, config: ProtocolConfig, counters: Counters) {
+    this.store = store;
+    this.counters = counters;
+    const damaged = (table: string) => (row: number) => {
+      counters.add('rows_damaged');
+      this.damage.push({ type: 'log', level: 'ERROR', log: 'mempool', event: 'row_damaged', fields: { table, row } });
+    };
+    this.roster = new Roster(store.roster, config, (block) => {
+      this.rosterDamaged = true;
+      damaged('roster')(block);
+    });
+    this.mempool = new Mempool(store.segments, store.meta, damaged('segments'));
+    this.repairs = new Repairs(store.repairs, damaged('repairs'));
+    this.timers = new Timers(store.timers);
+    this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
+    this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
+  }
+
+  /** Null before the node has joined. */
+  get guid(): Guid | null {
+    return this.#membership?.guid ?? null;
+  }
+
+  get membership(): Membership | null {
+    return this.#membership;
+  }
+
+  setMembership(membership: Membership): void {
+    this.#membership = membership;
+    this.store.meta.set(MEMBERSHIP_KEY, JSON.stringify(membership));
+  }
+
+  /** Highest GUID that this node knows, its own included. */
+  get maxGuid(): Guid {
+    return Math.max(this.guid ?? 0, this.roster.maxGuid);
+  }
+
+  get settled(): number {
+    return this.#settled;
+  }
+
+  /** Segments up to `seq` need no forwarding any more. Without `store` only until the next wake, which costs no row. */
+  settle(seq: number, store: boolean): void {
+    this.#settled = seq;
+    if (store) this.store.meta.set(SETTLED_KEY, String(seq));
+  }
+
+  /** When this node last began to synchronise, and when it will again. */
+  syncTimes(): { readonly last: Millis | null; readonly next: Millis | null } {
+    const timer = this.timers.get('sync');
+    return { last: this.guid === null ? null : (timer?.setAt ?? null), next: timer?.at ?? null };
+  }
+}
+
+function readMembership(text: string | null): Membership | null {
+  // Our own row, written whole: what does not parse is a broken store, and guessing a GUID would be worse than stopping.
+  return text === null ? null : (JSON.parse(text) as Membership);
+}
+
+function readNumber(text: string | null): number | null {
+  const value = text === null ? NaN : Number(text);
+  return Number.isSafeInteger(value) ? value : null;
+}

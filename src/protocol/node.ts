@@ -1,0 +1,120 @@
+// The node machine: what a node does, as a function of what it knows and what comes in. Synchronous, total, no IO: what a peer
+// sends never makes it throw; a bug of ours asserts, and the driver rolls the transaction back. The rules are in the files
+// that it composes; they do not know each other.
+import { logged, type Context, type Effect, type Input, type Reply } from './effects.ts';
+import { expire, handedOver, handOver, handoverFailed, originate, receive, undeliverable } from './forwarding.ts';
+import {
+  catchUp,
+  joinAccepted,
+  joinFailed,
+  onEvents,
+  startJoin,
+  syncAnswered,
+  syncAsked,
+  syncFailed,
+  syncRound,
+} from './membership.ts';
+import type { TimerKind } from './store.ts';
+
+export interface Handled {
+  readonly reply: Reply;
+  readonly effects: readonly Effect[];
+}
+
+/** One step of a node, inside one transaction of its store. */
+export function handle(context: Context, input: Input): Handled {
+  const { state } = context;
+  const repair = state.rosterDamaged && input.type !== 'join-accepted' ? startJoin(context) : [];
+  const handled = react(context, input);
+  const effects = [...state.damage.splice(0), ...repair, ...handled.effects, ...handOver(context)];
+  armRepairTimer(context);
+  state.roster.flush();
+  return { reply: handled.reply, effects };
+}
+
+function react(context: Context, input: Input): Handled {
+  const { state } = context;
+  switch (input.type) {
+    case 'wake':
+      return silently(wake(context));
+    case 'alarm':
+      return silently(state.timers.due(context.now).flatMap((kind) => onTimer(context, kind)));
+    case 'join-accepted':
+      return silently(joinAccepted(context, input.joined));
+    case 'join-failed':
+      return silently(joinFailed(context, input.reason));
+    case 'originate':
+      return { reply: { type: 'originated', results: originate(context, input.originations) }, effects: [] };
+    case 'deliver': {
+      const { outcomes, fresh, effects } = receive(context, input.deliveries);
+      // Before the legs are computed: a delegate must know the members that the message tells of.
+      const events = onEvents(context, fresh);
+      const sync = input.newest ? catchUp(context, input.newest) : [];
+      return {
+        reply: { type: 'delivered', outcomes },
+        effects: [...effects, ...events, ...sync, ...summary(outcomes)],
+      };
+    }
+    case 'sync-asked': {
+      const { answer, effects } = syncAsked(context, input.request, input.authenticated);
+      return { reply: { type: 'sync', answer }, effects };
+    }
+    case 'sync-answered':
+      return silently(syncAnswered(context, input.guid, input.answer));
+    case 'sync-failed':
+      return silently(syncFailed(context, input.guid, input.reason));
+    case 'handed-over':
+      return silently(handedOver(context));
+    case 'handover-failed':
+      return silently(handoverFailed(context, input.reason));
+    case 'undeliverable':
+      return silently(undeliverable(context, input.legs, input.reason));
+  }
+}
+
+/** A member without a sync timer would never speak again: whatever lost it, a wake brings it back. */
+function wake(context: Context): Effect[] {
+  const { state, now } = context;
+  const joining = startJoin(context);
+  if (state.guid === null) return joining;
+  if (!state.timers.get('sync')) state.timers.set('sync', now, now);
+  return joining;
+}
+
+function onTimer(context: Context, kind: TimerKind): Effect[] {
+  const { state } = context;
+  switch (kind) {
+    case 'join':
+      // Whatever was under way took too long.
+      state.timers.clear('join');
+      state.joining = false;
+      return startJoin(context);
+    case 'sync':
+      // Expiry rides on the sync rounds: a timer of its own would cost rows, and being late costs nothing.
+      return [...expire(context), ...syncRound(context)];
+    case 'outbox':
+    case 'repair':
+      // handle() hands over what is due after every input.
+      state.timers.clear(kind);
+      return [];
+  }
+}
+
+function armRepairTimer(context: Context): void {
+  const { state, now } = context;
+  // While a handover is under way, or waits for its own timer, what is due goes with the next one.
+  if (state.handover !== null || state.timers.get('outbox')) return;
+  const next = state.repairs.nextDue();
+  if (next !== null) state.timers.setBy('repair', next, now);
+}
+
+/** One line a batch, not one a message. */
+function summary(outcomes: readonly string[]): Effect[] {
+  const counts = { new: 0, duplicate: 0, rejected: 0, busy: 0 };
+  for (const outcome of outcomes) counts[outcome as keyof typeof counts]++;
+  return [logged(counts.busy > 0 ? 'WARNING' : 'DEBUG', 'mempool', 'received', counts)];
+}
+
+function silently(effects: readonly Effect[]): Handled {
+  return { reply: { type: 'none' }, effects };
+}

@@ -1,0 +1,95 @@
+// What the machines need of storage: synchronous ports. Durable Object SQLite, node:sqlite and memory implement them;
+// test/store/contract.ts holds them all to the same behaviour. What the tables mean is told in docs/storage.md.
+import type { Guid, Millis } from './types.ts';
+
+/** Small strings by name. */
+export interface MetaTable {
+  get(key: string): string | null;
+  set(key: string, value: string): void;
+}
+
+/** A numbered row with a text body; `all()` is in ascending order of id. */
+export interface TextRow {
+  readonly id: number;
+  readonly body: string;
+}
+
+/** Text rows by number: roster blocks and repairs. */
+export interface TextTable {
+  all(): Iterable<TextRow>;
+  put(id: number, body: string): void;
+  delete(id: number): void;
+}
+
+/** One stored batch of messages. `index` describes the messages so that a waking node need not read `body`. */
+export interface SegmentRow {
+  readonly seq: number;
+  /** When the last of its messages expires. */
+  readonly expiresAt: Millis;
+  readonly index: string;
+  readonly body: string;
+}
+
+/** Segments by ascending `seq`, which the caller chooses. */
+export interface SegmentTable {
+  /** All rows in ascending order of `seq`, without bodies. */
+  index(): Iterable<Omit<SegmentRow, 'body'>>;
+  body(seq: number): string | null;
+  append(row: SegmentRow): void;
+  delete(seq: number): void;
+}
+
+/** Kinds of timers; one of each at most. */
+export type TimerKind = 'join' | 'sync' | 'outbox' | 'repair';
+
+/** A timer: when it is due, and when it was set. */
+export interface TimerRow {
+  readonly kind: TimerKind;
+  readonly at: Millis;
+  readonly setAt: Millis;
+}
+
+export interface TimerTable {
+  all(): Iterable<TimerRow>;
+  set(row: TimerRow): void;
+  delete(kind: TimerKind): void;
+}
+
+/** Storage of one node. */
+export interface NodeStore {
+  readonly meta: MetaTable;
+  readonly roster: TextTable;
+  readonly segments: SegmentTable;
+  readonly repairs: TextTable;
+  readonly timers: TimerTable;
+  /** Runs `body` whole or not at all; a throw in it rolls back and goes on. Not nested. */
+  transaction<T>(body: () => T): T;
+  /** Rows written since this store was opened, as the platform bills them (memory: one a call). */
+  rowsWritten(): number;
+}
+
+/** One allocated GUID. */
+export interface Allocation {
+  readonly guid: Guid;
+  /** Ed25519 public key of the joiner, base64url; unique. */
+  readonly publicKey: string;
+  readonly address: string;
+  /** Raised when the address changes. */
+  readonly incarnation: number;
+  readonly joinedAt: Millis;
+}
+
+/** Storage of the boot node. */
+export interface BootStore {
+  readonly meta: MetaTable;
+  /** The allocation of a key, or null. */
+  byKey(publicKey: string): Allocation | null;
+  byGuid(guid: Guid): Allocation | null;
+  /** Allocations with a GUID above `after`, ascending, at most `limit`. */
+  page(after: Guid, limit: number): readonly Allocation[];
+  /** Highest allocated GUID, 0 before the first. */
+  maxGuid(): Guid;
+  insert(allocation: Allocation): void;
+  setAddress(guid: Guid, address: string, incarnation: number): void;
+  transaction<T>(body: () => T): T;
+}

@@ -1,0 +1,25 @@
+// What two nodes tell each other at network sync (wire: POST /sync, with the seed's keys and ours added).
+import type { Guid, Member } from './types.ts';
+
+/** Closed interval of GUIDs, both ends in it. */
+export type Interval = readonly [first: Guid, last: Guid];
+
+export interface SyncRequest {
+  readonly guid: Guid;
+  /** The highest node that the caller knows (seed: `max_guid_node`). */
+  readonly maxGuidNode: { readonly guid: Guid; readonly address: string };
+  /** GUIDs that the caller knows. Null from a seed client, which is then told only the highest node. */
+  readonly have: readonly Interval[] | null;
+  /** Members that the callee was found to lack. Believed only from an authenticated caller. */
+  readonly members: readonly Member[];
+}
+
+export interface SyncAnswer {
+  /** The highest node that the callee knows (seed: the whole answer). */
+  readonly maxGuidNode: { readonly guid: Guid; readonly address: string };
+  readonly have: readonly Interval[];
+  /** Members that the caller lacks, at most MEMBERS_PAGE_MAX. */
+  readonly members: readonly Member[];
+  /** True where there are more. */
+  readonly more: boolean;
+}

@@ -1,0 +1,140 @@
+// Stores in memory, for the simulator and for tests: they behave as the SQL ones do, rollback included.
+import type {
+  Allocation,
+  BootStore,
+  MetaTable,
+  NodeStore,
+  SegmentRow,
+  SegmentTable,
+  TextTable,
+  TimerTable,
+} from '../protocol/store.ts';
+import type { TimerKind, TimerRow } from '../protocol/store.ts';
+import type { Guid } from '../protocol/types.ts';
+
+/** Undoes what a transaction did when it throws. */
+class Journal {
+  rows = 0;
+  #undo: (() => void)[] | null = null;
+
+  record(undo: () => void): void {
+    this.rows++;
+    this.#undo?.push(undo);
+  }
+
+  run<T>(body: () => T): T {
+    if (this.#undo) throw new Error('assertion failed: transactions are not nested');
+    this.#undo = [];
+    try {
+      return body();
+    } catch (cause) {
+      for (const undo of this.#undo.reverse()) undo();
+      throw cause;
+    } finally {
+      this.#undo = null;
+    }
+  }
+}
+
+class Rows<K, V> {
+  readonly map = new Map<K, V>();
+  readonly #journal: Journal;
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  set(key: K, value: V): void {
+    const before = this.map.get(key);
+    this.#journal.record(before === undefined ? () => this.map.delete(key) : () => this.map.set(key, before));
+    this.map.set(key, value);
+  }
+
+  delete(key: K): void {
+    const before = this.map.get(key);
+    if (before === undefined) return;
+    this.#journal.record(() => this.map.set(key, before));
+    this.map.delete(key);
+  }
+
+  ascending(order: (value: V) => number): V[] {
+    return [...this.map.values()].sort((a, b) => order(a) - order(b));
+  }
+}
+
+function metaTable(journal: Journal): MetaTable {
+  const rows = new Rows<string, string>(journal);
+  return { get: (key) => rows.map.get(key) ?? null, set: (key, value) => rows.set(key, value) };
+}
+
+function textTable(journal: Journal): TextTable {
+  const rows = new Rows<number, { id: number; body: string }>(journal);
+  return {
+    all: () => rows.ascending((row) => row.id),
+    put: (id, body) => rows.set(id, { id, body }),
+    delete: (id) => rows.delete(id),
+  };
+}
+
+function segmentTable(journal: Journal): SegmentTable {
+  const rows = new Rows<number, SegmentRow>(journal);
+  return {
+    index: () => rows.ascending((row) => row.seq).map(({ seq, expiresAt, index }) => ({ seq, expiresAt, index })),
+    body: (seq) => rows.map.get(seq)?.body ?? null,
+    append(row) {
+      if (rows.map.has(row.seq)) throw new Error(`segment ${row.seq} exists`);
+      rows.set(row.seq, row);
+    },
+    delete: (seq) => rows.delete(seq),
+  };
+}
+
+function timerTable(journal: Journal): TimerTable {
+  const rows = new Rows<TimerKind, TimerRow>(journal);
+  return {
+    all: () => [...rows.map.values()],
+    set: (row) => rows.set(row.kind, row),
+    delete: (kind) => rows.delete(kind),
+  };
+}
+
+/** A node's store that lives as long as the object. */
+export function createMemoryNodeStore(): NodeStore {
+  const journal = new Journal();
+  return {
+    meta: metaTable(journal),
+    roster: textTable(journal),
+    segments: segmentTable(journal),
+    repairs: textTable(journal),
+    timers: timerTable(journal),
+    transaction: (body) => journal.run(body),
+    rowsWritten: () => journal.rows,
+  };
+}
+
+/** A boot node's store that lives as long as the object. */
+export function createMemoryBootStore(): BootStore {
+  const journal = new Journal();
+  const rows = new Rows<Guid, Allocation>(journal);
+  const ascending = () => rows.ascending((row) => row.guid);
+  return {
+    meta: metaTable(journal),
+    byKey: (publicKey) => ascending().find((row) => row.publicKey === publicKey) ?? null,
+    byGuid: (guid) => rows.map.get(guid) ?? null,
+    page: (after, limit) =>
+      ascending()
+        .filter((row) => row.guid > after)
+        .slice(0, limit),
+    maxGuid: () => ascending().at(-1)?.guid ?? 0,
+    insert(allocation) {
+      const taken = rows.map.has(allocation.guid) || ascending().some((row) => row.publicKey === allocation.publicKey);
+      if (taken) throw new Error(`GUID ${allocation.guid} or its key is allocated`);
+      rows.set(allocation.guid, allocation);
+    },
+    setAddress(guid, address, incarnation) {
+      const row = rows.map.get(guid);
+      if (row) rows.set(guid, { ...row, address, incarnation });
+    },
+    transaction: (body) => journal.run(body),
+  };
+}

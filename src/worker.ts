@@ -1,0 +1,44 @@
+// Composition root: which code answers which event. No logic.
+import { createApp } from './api/app.ts';
+import { formatConfigError, readConfig, type Config } from './config.ts';
+import { tick } from './cron/tick.ts';
+import { BootObject } from './durable/boot-object.ts';
+import type { Env } from './durable/env.ts';
+import { createGateways } from './durable/gateway.ts';
+import { createLog } from './durable/log.ts';
+import { NodeObject } from './durable/node-object.ts';
+import { consumerPorts, deadLetterPorts, tickPorts } from './durable/ports.ts';
+import { consume } from './queue/consumer.ts';
+import { reportDeadLetters } from './queue/dead-letters.ts';
+import { env as startEnv } from 'cloudflare:workers';
+
+export { BootObject, NodeObject };
+
+/** Read once, when the Worker starts: a wrong value stops a deployment with one line that names it. */
+const config = checkedConfig(startEnv as unknown as Record<string, unknown>);
+const log = createLog('worker', config.logLevel);
+
+let app: ReturnType<typeof createApp> | null = null;
+
+export default {
+  fetch(request, env, context) {
+    app ??= createApp({ gateways: createGateways(env, config), config, log });
+    return app.fetch(request, env, context);
+  },
+  async scheduled(controller, env) {
+    await tick(controller.cron, controller.scheduledTime, tickPorts(env, config, log));
+  },
+  async queue(batch, env) {
+    // The name differs by deployment (wrangler.toml), its ending doesn't.
+    if (batch.queue.endsWith('-dead-letters'))
+      await reportDeadLetters(batch.messages, deadLetterPorts(env, config, log));
+    else if (batch.queue.endsWith('-deliveries')) await consume(batch.messages, consumerPorts(env, config, log));
+    else throw new Error(`no handler for the queue ${JSON.stringify(batch.queue)}`);
+  },
+} satisfies ExportedHandler<Env, unknown>;
+
+function checkedConfig(environment: Readonly<Record<string, unknown>>): Config {
+  const read = readConfig(environment);
+  if (!read.ok) throw new Error(read.error.map(formatConfigError).join('; '));
+  return read.value;
+}

@@ -1,0 +1,224 @@
+import { describe, expect, test } from 'vitest';
+import { broadcast, ID, NODE, problemOf, send, setUp, TOKEN } from './fakes.ts';
+
+const messageWire = {
+  id: ID,
+  data: { event: { name: 'DEAD_PEER', args: { guid: 1 } } },
+  originator: { guid: 3, address: 'http://127.0.0.1:8787/n/3' },
+  broadcast_timestamp: 1_700_000_000.123,
+  expires_at: 1_700_000_600.123,
+  received_at: 1_700_000_000.456,
+  hops: 2,
+};
+
+describe('POST /messages', () => {
+  test('data', async () => {
+    const { app, calls } = setUp();
+    const data = { 'text': 'ü😀', 'n': -1.5e300, 'constructor': { prototype: [] }, '': null };
+    const response = await app.request(`${NODE}/messages`, send('POST', { data }));
+    expect(response.status).toBe(202);
+    expect(response.headers.get('Location')).toBe(`${NODE}/messages/${ID}`);
+    expect(await response.json()).toEqual({ id: ID, broadcast_timestamp: 1_700_000_000.123 });
+    expect(calls).toEqual([
+      { to: 'node', method: 'originate', args: [{ data, ttlSeconds: null, idempotencyKey: null }] },
+    ]);
+  });
+
+  test('event, ttl, Idempotency-Key', async () => {
+    const { app, calls } = setUp();
+    const key = ` ${'k'.repeat(126)}~`.trim();
+    const body = { event: { name: 'DEAD_PEER', args: { guid: 1 } }, ttl: 86_400 };
+    expect((await app.request(`${NODE}/messages`, send('POST', body, { 'Idempotency-Key': key }))).status).toBe(202);
+    expect((await app.request(`${NODE}/messages`, send('POST', { event: { name: 'X' } }))).status).toBe(202);
+    expect(calls.map((call) => call.args[0])).toEqual([
+      { data: { event: body.event }, ttlSeconds: 86_400, idempotencyKey: key },
+      { data: { event: { name: 'X', args: {} } }, ttlSeconds: null, idempotencyKey: null },
+    ]);
+  });
+
+  test.each([
+    [{}, 'data'],
+    [{ data: {}, event: { name: 'X' } }, 'data'],
+    [{ data: [] }, 'data'],
+    [{ data: null }, 'data'],
+    [{ data: 'text' }, 'data'],
+    [{ data: {}, extra: 1 }, 'extra'],
+    [{ 'data': {}, 'odd key': 1 }, '["odd key"]'],
+    [{ event: {} }, 'event.name'],
+    [{ event: { name: '' } }, 'event.name'],
+    [{ event: { name: 'x'.repeat(129) } }, 'event.name'],
+    [{ event: { name: 'X', args: 1 } }, 'event.args'],
+    [{ event: { name: 'X', more: 1 } }, 'event.more'],
+    [{ data: {}, ttl: 0 }, 'ttl'],
+    [{ data: {}, ttl: 86_401 }, 'ttl'],
+    [{ data: {}, ttl: 1.5 }, 'ttl'],
+    [{ data: {}, ttl: '60' }, 'ttl'],
+    [[], ''],
+    ['"text"', ''],
+    [7, ''],
+  ])('%j: 422 that names %j', async (body, path) => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/messages`, send('POST', body));
+    expect(response.status).toBe(422);
+    const problem = await problemOf(response);
+    expect(problem.errors.map((error) => error.path)).toContain(path);
+    expect(problem.detail).toBe('the body is not valid');
+    expect(calls).toEqual([]);
+  });
+
+  test('thousands of unknown keys make a short answer', async () => {
+    const { app } = setUp();
+    const body = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`key${i}`, i]));
+    const response = await app.request(`${NODE}/messages`, send('POST', body));
+    expect(response.status).toBe(422);
+    expect((await response.text()).length).toBeLessThan(5_000);
+  });
+
+  test.each(['k'.repeat(129), 'ü', '\u007f', ''])('Idempotency-Key %j: 422', async (key) => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/messages`, send('POST', { data: {} }, { 'Idempotency-Key': key }));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors[0]?.path).toBe('idempotency-key');
+    expect(calls).toEqual([]);
+  });
+
+  test.each([
+    [{ reason: 'not-joined' }, 503, 'not-joined', /GUID/],
+    [{ reason: 'too-large', bytes: 70_001, max: 65_536 }, 413, 'message-too-large', /70001.*65536/],
+    [{ reason: 'mempool-full', max: 100_000 }, 503, 'mempool-full', /100000/],
+    [{ reason: 'bad-data', path: 'data.x', message: 'is bad' }, 422, 'invalid-input', /body is not valid/],
+    [{ reason: 'key-reused' }, 422, 'key-reused', /Idempotency-Key/],
+  ] as const)('the node refuses: %j', async (error, status, slug, detail) => {
+    const { app } = setUp({ node: { originate: async () => ({ ok: false, error }) } });
+    for (const [method, path, body] of [
+      ['POST', 'messages', { data: {} }],
+      ['PUT', 'broadcast', broadcast],
+    ] as const) {
+      const response = await app.request(`${NODE}/${path}`, send(method, body));
+      expect(response.status).toBe(status);
+      expect(response.headers.has('Retry-After')).toBe(status === 503);
+      const problem = await problemOf(response);
+      expect(problem.slug).toBe(slug);
+      expect(problem.detail).toMatch(detail);
+      const places = error.reason === 'bad-data' ? [{ path: error.path, message: error.message }] : [];
+      expect(problem.errors).toEqual(places);
+    }
+  });
+});
+
+describe('GET /messages', () => {
+  test('a page', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/messages`);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ messages: [messageWire], next: null });
+    expect((await app.request(`${NODE}/messages?cursor=c&limit=500`)).status).toBe(200);
+    expect((await app.request(`${NODE}/messages?limit=501`)).status).toBe(422);
+    expect((await app.request(`${NODE}/messages?cursor=bad`)).status).toBe(422);
+    expect(calls.map((call) => call.args)).toEqual([
+      [null, 100],
+      ['c', 500],
+      ['bad', 100],
+    ]);
+  });
+
+  test('one', async () => {
+    const { app } = setUp();
+    const found = await app.request(`${NODE}/messages/${ID}`);
+    expect(found.status).toBe(200);
+    expect(await found.json()).toEqual(messageWire);
+    const missing = await app.request(`${NODE}/messages/${'0'.repeat(64)}`);
+    expect(missing.status).toBe(404);
+    expect((await problemOf(missing)).slug).toBe('not-found');
+  });
+
+  test.each(['x', ID.toUpperCase(), `${ID}0`, '%ff', '..%2f'])('an id that is none: %s', async (id) => {
+    const { app, calls } = setUp();
+    expect([404, 422]).toContain((await app.request(`${NODE}/messages/${id}`)).status);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('PUT /broadcast', () => {
+  const stamped = { ...broadcast, id: ID, broadcast_timestamp: 1_700_000_000.123, seen_by: [3, 1] };
+
+  test('unstamped: originates', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/broadcast`, send('PUT', { ...broadcast, later: 1 }));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toBe(true);
+    expect(calls).toEqual([
+      { to: 'node', method: 'originate', args: [{ data: broadcast.data, ttlSeconds: null, idempotencyKey: null }] },
+    ]);
+  });
+
+  test('without seen_by', async () => {
+    const { app } = setUp();
+    const { seen_by: _, ...rest } = broadcast;
+    expect((await app.request(`${NODE}/broadcast`, send('PUT', rest))).status).toBe(200);
+  });
+
+  test('stamped: receives; the seed’s ttl says nothing about time', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/broadcast`, send('PUT', { ...stamped, ttl: 4 }));
+    expect(await response.json()).toBe(true);
+    const more = { expires_at: 1_700_000_001.5, network: 'other', nonce: 2 ** 53 - 1 };
+    await app.request(`${NODE}/broadcast`, send('PUT', { ...stamped, ...more }));
+    const received = {
+      id: ID,
+      data: broadcast.data,
+      originator: broadcast.originator,
+      broadcastAt: 1_700_000_000_123,
+      expiresAt: 1_700_000_600_123,
+      network: 'test',
+      nonce: 0,
+    };
+    expect(calls.map(({ method, args }) => [method, ...args])).toEqual([
+      ['receive', received],
+      ['receive', { ...received, expiresAt: 1_700_000_001_500, network: 'other', nonce: 2 ** 53 - 1 }],
+    ]);
+  });
+
+  test.each([
+    ['duplicate', 200],
+    ['rejected', 422],
+    ['busy', 503],
+  ] as const)('verdict %s: %i', async (verdict, status) => {
+    const { app } = setUp({ node: { receive: async () => verdict } });
+    const response = await app.request(`${NODE}/broadcast`, send('PUT', stamped));
+    expect(response.status).toBe(status);
+    expect(response.headers.has('Retry-After')).toBe(status === 503);
+    if (status === 200) expect(await response.json()).toBe(false);
+    else expect((await problemOf(response)).slug).toBe(status === 422 ? 'message-rejected' : 'unavailable');
+  });
+
+  test.each([
+    [{ ...stamped, id: 7 }, 'id'],
+    [{ ...stamped, id: 'abc' }, 'id'],
+    [{ ...stamped, id: null }, 'broadcast_timestamp'],
+    [{ ...stamped, broadcast_timestamp: null }, 'broadcast_timestamp'],
+    [{ ...stamped, broadcast_timestamp: -1 }, 'broadcast_timestamp'],
+    [{ ...stamped, broadcast_timestamp: 1e11 }, 'broadcast_timestamp'],
+    [{ ...stamped, expires_at: stamped.broadcast_timestamp }, 'expires_at'],
+    [{ ...stamped, expires_at: stamped.broadcast_timestamp + 86_401 }, 'expires_at'],
+    [{ ...stamped, ttl: '1' }, 'ttl'],
+    [{ ...stamped, seen_by: ['1'] }, 'seen_by[0]'],
+    [{ ...stamped, seen_by: Array.from({ length: 4_097 }, () => 1) }, 'seen_by'],
+    [{ ...stamped, originator: {} }, 'originator.guid'],
+    [{ ...stamped, nonce: 0.5 }, 'nonce'],
+    [{ ...stamped, data: undefined }, 'data'],
+  ])('%j: 422 that names %s', async (body, path) => {
+    const { app, calls } = setUp();
+    const response = await app.request(`${NODE}/broadcast`, send('PUT', body));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors.map((error) => error.path)).toContain(path);
+    expect(calls).toEqual([]);
+  });
+});
+
+test('the token is in no answer', async () => {
+  const { app } = setUp({ node: { originate: async () => Promise.reject(new Error(TOKEN)) } });
+  const response = await app.request(`${NODE}/messages`, send('POST', { data: {} }));
+  expect(response.status).toBe(503);
+  expect(await response.text()).not.toContain(TOKEN);
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from '../../src/protocol/limits.ts';
+import { Mempool, type Arrival } from '../../src/protocol/mempool.ts';
+import { composeMessage } from '../../src/protocol/message.ts';
+import type { NodeStore } from '../../src/protocol/store.ts';
+import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
+
+const NOW = 1_700_000_000_000;
+
+function arrival(index: number, ttlMs = 600_000, text = ''): Arrival {
+  const message = composeMessage(
+    {
+      network: 'test',
+      data: { index, text },
+      originator: { guid: 1, address: 'local:/n/1' },
+      broadcastAt: NOW,
+      expiresAt: NOW + ttlMs,
+    },
+    index,
+  );
+  if (!message.ok) throw new Error(message.error.reason);
+  return { message: message.value, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null };
+}
+
+const open = (store: NodeStore) => new Mempool(store.segments, store.meta, () => undefined);
+
+/** Pages through everything, as a reader does. */
+function readAll(mempool: Mempool, limit: number, now = NOW): number[] {
+  const found: number[] = [];
+  let cursor: string | null = null;
+  for (;;) {
+    const page = mempool.page(cursor, limit, now);
+    if (!page) throw new Error('bad cursor');
+    expect(page.messages.length).toBeLessThanOrEqual(limit);
+    found.push(...page.messages.map(({ data }) => Number(data['index'])));
+    if (page.next === null) return found;
+    cursor = page.next;
+  }
+}
+
+describe('mempool', () => {
+  it('stores a batch as one row', () => {
+    const store = createMemoryNodeStore();
+    open(store).append(
+      Array.from({ length: 500 }, (_, index) => arrival(index)),
+      NOW,
+    );
+    expect(store.rowsWritten()).toBe(1);
+  });
+
+  it('splits a batch that is larger than a row', () => {
+    const store = createMemoryNodeStore();
+    const mempool = open(store);
+    const seqs = mempool.append(
+      Array.from({ length: 40 }, (_, index) => arrival(index, 600_000, 'x'.repeat(60_000))),
+      NOW,
+    );
+    expect(seqs.length).toBeGreaterThan(1);
+    for (const seq of seqs) expect((store.segments.body(seq) ?? '').length).toBeLessThanOrEqual(SEGMENT_BYTES_MAX);
+    expect(readAll(open(store), 7)).toEqual([...Array(40).keys()]);
+  });
+
+  it.each([1, 3, 10, 500])(
+    'gives all messages in the order of their arrival, %i a page, before and after a restart',
+    (limit) => {
+      const store = createMemoryNodeStore();
+      const mempool = open(store);
+      for (let batch = 0; batch < 7; batch++) {
+        mempool.append(
+          Array.from({ length: batch }, (_, index) => arrival(batch * 10 + index)),
+          NOW,
+        );
+      }
+      const all = [10, 20, 21, 30, 31, 32, 40, 41, 42, 43, 50, 51, 52, 53, 54, 60, 61, 62, 63, 64, 65];
+      expect(readAll(mempool, limit)).toEqual(all);
+      expect(readAll(open(store), limit)).toEqual(all);
+    },
+  );
+
+  it('a reader that comes back with its cursor gets what is new', () => {
+    const mempool = open(createMemoryNodeStore());
+    mempool.append([arrival(1), arrival(2)], NOW);
+    const page = mempool.page(null, 1, NOW);
+    mempool.append([arrival(3)], NOW);
+    expect(mempool.page(page?.next ?? '', 10, NOW)?.messages.map(({ data }) => data['index'])).toEqual([2, 3]);
+  });
+
+  it.each(['', 'x', '1', '1.2.3', '-1.0', '1.x', '9'.repeat(30)])('the cursor %j is none', (cursor) => {
+    expect(open(createMemoryNodeStore()).page(cursor, 10, NOW)).toBeNull();
+  });
+
+  it('shows no expired message, and drops a segment when its last message has expired', () => {
+    const store = createMemoryNodeStore();
+    const mempool = open(store);
+    mempool.append([arrival(1, 1_000), arrival(2, 5_000)], NOW);
+    expect(readAll(mempool, 10, NOW + 1_000)).toEqual([2]);
+    expect(mempool.expire(NOW + 4_999)).toBe(0);
+    expect(mempool.expire(NOW + 5_000)).toBe(2);
+    expect([...store.segments.index()]).toEqual([]);
+    expect(mempool.size).toBe(0);
+    expect(mempool.bytes).toBe(0);
+  });
+
+  it('is full at its limits of messages and bytes', () => {
+    const mempool = open(createMemoryNodeStore());
+    expect(mempool.hasRoom(MEMPOOL_MESSAGES_MAX, MEMPOOL_BYTES_MAX)).toBe(true);
+    expect(mempool.hasRoom(MEMPOOL_MESSAGES_MAX + 1, 0)).toBe(false);
+    mempool.append([arrival(1)], NOW);
+    expect(mempool.hasRoom(MEMPOOL_MESSAGES_MAX, 0)).toBe(false);
+    expect(mempool.hasRoom(1, MEMPOOL_BYTES_MAX)).toBe(false);
+  });
+
+  it('a body that is damaged on disk is left out, the others stay', () => {
+    const store = createMemoryNodeStore();
+    open(store).append([arrival(1), arrival(2)], NOW);
+    open(store).append([arrival(3)], NOW);
+    const [row] = [...store.segments.index()];
+    if (!row) throw new Error('not stored');
+    store.segments.delete(row.seq);
+    store.segments.append({ ...row, body: 'broken' });
+    expect(readAll(open(store), 10)).toEqual([3]);
+  });
+});

@@ -1,0 +1,314 @@
+import { describe, expect, it } from 'vitest';
+import { TestNetwork } from '../support/network.ts';
+
+function counts(network: TestNetwork, originators: ReadonlySet<number>) {
+  const perNode = [...network.arrivals.values()].map((byNode) => [...byNode.values()]);
+  return { copies: perNode.flat(), originators };
+}
+
+describe('joining and knowing each other', () => {
+  it.each([1, 2, 4, 16, 64])('%i nodes get GUIDs 1..N, each once, and all know all', (size) => {
+    const network = new TestNetwork(size);
+    network.start();
+    const guids = network.nodes.map((node) => node.driver.state.guid);
+    expect([...guids].sort((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
+      Array.from({ length: size }, (_, index) => index + 1),
+    );
+    for (const node of network.nodes) {
+      expect(node.driver.state.maxGuid).toBe(size);
+      expect(node.driver.state.roster.size).toBe(size - 1);
+    }
+  });
+
+  it('keeps its GUID over restarts and asks the boot node no more', () => {
+    const network = new TestNetwork(3);
+    network.start();
+    const before = network.node(2).driver.state.guid;
+    network.restart(2);
+    network.node(2).driver.submit({ type: 'wake' });
+    network.settle();
+    expect(network.node(2).driver.state.guid).toBe(before);
+    expect(network.boot.maxGuid()).toBe(3);
+  });
+
+  it('a join whose answer was lost is asked again and gives the same GUID', () => {
+    const network = new TestNetwork(1);
+    network.losesEffectsOf.add(1);
+    network.node(1).driver.submit({ type: 'wake' });
+    network.losesEffectsOf.delete(1);
+    network.restart(1);
+    network.advance(60_000);
+    expect(network.node(1).driver.state.guid).toBe(1);
+    expect(network.boot.maxGuid()).toBe(1);
+  });
+
+  it('a node that the boot forgot does not take a second GUID', () => {
+    const network = new TestNetwork(2);
+    network.start();
+    const joined = { guid: 7, address: 'local:/n/1', incarnation: 0, maxGuid: 7, members: [] };
+    network.node(1).driver.submit({ type: 'join-accepted', joined });
+    expect(network.node(1).driver.state.guid).toBe(1);
+    expect(network.logs.some((line) => line.event === 'guid_conflict' && line.level === 'CRITICAL')).toBe(true);
+  });
+
+  it('nodes that missed the announcement learn of newcomers at sync', () => {
+    const network = new TestNetwork(8);
+    for (const node of network.nodes) node.driver.submit({ type: 'wake' });
+    network.settle();
+    expect(network.node(1).driver.state.roster.size).toBe(0);
+    network.advance(3 * 90_000);
+    for (const node of network.nodes) expect(node.driver.state.roster.size).toBe(7);
+  });
+
+  it('a network that comes back under another URL tells all members', () => {
+    const network = new TestNetwork(6);
+    network.start();
+    const moved = new TestNetwork(0, { hostedPrefix: 'https://new.example/n/' });
+    Object.assign(moved, { boot: network.boot });
+    for (const node of network.nodes) {
+      const copy = moved.addNode();
+      Object.assign(copy, { store: node.store });
+      moved.restart(copy.slot);
+    }
+    moved.start();
+    for (const node of moved.nodes) {
+      expect(node.driver.state.roster.sorted().every((peer) => peer.address.startsWith('https://new.example/n/'))).toBe(
+        true,
+      );
+    }
+    moved.originate(2, { moved: true });
+    moved.settle();
+    for (const node of moved.nodes)
+      expect(moved.messagesAt(node.slot).map(({ data }) => data)).toEqual([{ moved: true }]);
+  });
+});
+
+describe('broadcast', () => {
+  it.each([
+    [1, 4],
+    [2, 4],
+    [4, 2],
+    [16, 4],
+    [64, 4],
+    [100, 32],
+  ])('%i nodes, fan-out %i: every message at every node, once, in few hops', (size, fanout) => {
+    const network = new TestNetwork(size, { fanout });
+    network.start();
+    network.arrivals.clear();
+    for (let index = 0; index < 20; index++) network.originate((index % size) + 1, { index });
+    network.settle();
+    const { copies } = counts(network, new Set());
+    expect(copies).toHaveLength(20 * (size - 1));
+    expect(copies.every((copy) => copy === 1)).toBe(true);
+    const bound = Math.ceil(Math.log(size) / Math.log(fanout) - 1e-9);
+    for (const node of network.nodes) {
+      const messages = network.messagesAt(node.slot);
+      expect(messages.map(({ data }) => data['index']).sort((a, b) => Number(a) - Number(b))).toEqual([
+        ...Array(20).keys(),
+      ]);
+      for (const message of messages) expect(message.hops).toBeLessThanOrEqual(bound);
+    }
+  });
+
+  it('a handover that was lost with a crash after the commit is made after the restart', () => {
+    const network = new TestNetwork(8);
+    network.start();
+    network.losesEffectsOf.add(3);
+    network.originate(3, { precious: 1 });
+    network.settle();
+    expect(network.messagesAt(5)).toEqual([]);
+    network.losesEffectsOf.delete(3);
+    network.restart(3);
+    network.node(3).driver.submit({ type: 'wake' });
+    network.settle();
+    for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(1);
+  });
+
+  it('a delegate that crashed between storing and forwarding forwards after the restart, not before the redelivery is known', () => {
+    const network = new TestNetwork(16, { fanout: 2 });
+    network.start();
+    const before = network.jobs.length;
+    for (const node of network.nodes) if (node.slot !== 1) network.losesEffectsOf.add(node.slot);
+    network.originate(1, { deep: true });
+    network.settle();
+    expect(network.jobs.length).toBe(before + 1);
+    network.losesEffectsOf.clear();
+    for (const node of network.nodes) network.restart(node.slot);
+    for (const node of network.nodes) node.driver.submit({ type: 'wake' });
+    network.settle();
+    for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(1);
+  });
+
+  it('is handed over once: a restart after that sends nothing again', () => {
+    const network = new TestNetwork(8);
+    network.start();
+    network.originate(3, { once: 1 });
+    network.settle();
+    const jobs = network.jobs.length;
+    for (const node of network.nodes) network.restart(node.slot);
+    for (const node of network.nodes) node.driver.submit({ type: 'wake' });
+    network.settle();
+    expect(network.jobs.length).toBe(jobs);
+  });
+
+  it('a queue that refuses gets the same again after a pause', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    network.queueRefuses = true;
+    network.originate(1, { later: 1 });
+    network.advance(5_000);
+    expect(network.messagesAt(2)).toEqual([]);
+    network.queueRefuses = false;
+    network.advance(70_000);
+    for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(1);
+    expect(network.node(1).driver.state.counters.get('handovers_failed')).toBeGreaterThan(0);
+  });
+
+  it('a duplicate that brings a larger range is forwarded for that range', () => {
+    const network = new TestNetwork(8, { fanout: 2 });
+    network.start();
+    network.losesEffectsOf.add(1);
+    network.originate(1, { late: 1 });
+    const [entry] = network.node(1).driver.state.mempool.entriesOf(network.node(1).driver.state.mempool.lastSeq);
+    const body = entry && network.node(1).driver.state.mempool.bodyOf(entry);
+    if (!body) throw new Error('not stored');
+    const deliver = (range: { from: number; to: number }) =>
+      network.node(5).driver.submit({ type: 'deliver', deliveries: [{ body, range, hops: 1 }], newest: null });
+    expect(deliver({ from: 5, to: 4 })).toEqual({ type: 'delivered', outcomes: ['new'] });
+    network.settle();
+    expect(network.messagesAt(4)).toEqual([]);
+    expect(deliver({ from: 5, to: 1 })).toEqual({ type: 'delivered', outcomes: ['duplicate'] });
+    network.settle();
+    for (const slot of [2, 3, 4, 5]) expect(network.messagesAt(slot)).toHaveLength(1);
+    const jobs = network.jobs.length;
+    expect(deliver({ from: 4, to: 2 })).toEqual({ type: 'delivered', outcomes: ['duplicate'] });
+    network.settle();
+    expect(network.jobs.length).toBe(jobs);
+  });
+
+  it('a target that was down gets the message when it is back, as long as the message lives', () => {
+    const network = new TestNetwork(8, { fanout: 2, maxFailures: 100 });
+    network.start();
+    network.node(4).down = true;
+    network.originate(1, { patient: 1 });
+    network.advance(30_000);
+    network.node(4).down = false;
+    network.advance(120_000);
+    for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(1);
+  });
+
+  it('a delegate that fails costs its group nothing but time: the range goes to another', () => {
+    const network = new TestNetwork(16, { fanout: 2 });
+    network.start();
+    // The first delegate below 16 is 15: its whole half hangs on it.
+    network.node(15).down = true;
+    network.originate(16, { around: 1 });
+    network.advance(60_000);
+    const missing = network.nodes.filter(({ slot }) => slot !== 15 && network.messagesAt(slot).length !== 1);
+    expect(missing.map(({ slot }) => slot)).toEqual([]);
+  });
+});
+
+describe('limits and bad input', () => {
+  it('an unjoined node takes no message', () => {
+    const network = new TestNetwork(1);
+    const reply = network.originate(1, { a: 1 });
+    expect(reply).toEqual({ type: 'originated', results: [{ ok: false, error: { reason: 'not-joined' } }] });
+  });
+
+  it('the same idempotency key gives the same message, other data under it is refused', () => {
+    const network = new TestNetwork(2);
+    network.start();
+    const first = network.originate(1, { a: 1 }, { idempotencyKey: 'k' });
+    network.restart(1);
+    network.now += 5;
+    expect(network.originate(1, { a: 1 }, { idempotencyKey: 'k' })).toEqual(first);
+    const other = network.originate(1, { a: 2 }, { idempotencyKey: 'k' });
+    expect(other).toEqual({ type: 'originated', results: [{ ok: false, error: { reason: 'key-reused' } }] });
+    network.settle();
+    expect(network.messagesAt(2)).toHaveLength(1);
+  });
+
+  it('what is no message is rejected and changes nothing', () => {
+    const network = new TestNetwork(2);
+    network.start();
+    const rows = network.node(1).store.rowsWritten();
+    const bodies = [
+      '',
+      '{}',
+      'null',
+      '[]',
+      '{"a":1}',
+      '{"network":"test"}',
+      '\u0000',
+      '{'.repeat(100_000),
+      'x'.repeat(100_000),
+    ];
+    const deliveries = bodies.map((body) => ({ body: body as never, range: { from: 1, to: 0 }, hops: 1 }));
+    const reply = network.node(1).driver.submit({ type: 'deliver', deliveries, newest: null });
+    expect(reply).toEqual({ type: 'delivered', outcomes: bodies.map(() => 'rejected') });
+    expect(network.node(1).store.rowsWritten()).toBe(rows);
+  });
+
+  it('PEER_JOINED of anybody but the boot node is not believed', () => {
+    const network = new TestNetwork(3);
+    network.start();
+    const member = { guid: 99, address: 'local:/n/99', public_key: 'k'.repeat(43), incarnation: 0, capabilities: [] };
+    network.originate(1, { event: { name: 'PEER_JOINED', args: { members: [member] } } });
+    network.settle();
+    for (const node of network.nodes) expect(node.driver.state.maxGuid).toBe(3);
+    expect(network.messagesAt(3)).toHaveLength(1);
+  });
+
+  it('an unauthenticated sync is told what it lacks and believed nothing', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    const members = [{ guid: 1000, address: 'http://evil.example', publicKey: 'x', incarnation: 9, capabilities: [] }];
+    const maxGuidNode = { guid: 1000, address: 'http://evil.example' };
+    const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members };
+    const reply = network.node(2).driver.submit({ type: 'sync-asked', request, authenticated: false });
+    expect(reply.type === 'sync' && reply.answer?.members.map(({ guid }) => guid).sort()).toEqual([1, 2]);
+    expect(network.node(2).driver.state.maxGuid).toBe(4);
+  });
+
+  it('expired messages go with their segments, and sequence numbers never come again', () => {
+    const network = new TestNetwork(2, { messageTtlMs: 10_000 });
+    network.start();
+    network.originate(1, { short: 1 });
+    network.settle();
+    const { mempool } = network.node(2).driver.state;
+    const last = mempool.lastSeq;
+    expect(mempool.size).toBeGreaterThan(0);
+    network.advance(200_000);
+    expect(network.node(2).driver.state.mempool.size).toBe(0);
+    expect([...network.node(2).store.segments.index()]).toEqual([]);
+    network.restart(2);
+    expect(network.node(2).driver.state.mempool.lastSeq).toBe(last);
+  });
+
+  it('a damaged row never stops a node: it starts, says so, and works on', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    const { store } = network.node(2);
+    store.transaction(() => {
+      store.segments.append({ seq: 50, expiresAt: network.now + 1_000, index: 'not json', body: 'x' });
+      store.segments.append({
+        seq: 51,
+        expiresAt: network.now + 1_000,
+        index: '{"at":1,"bytes":1,"items":[["id",1]]}',
+        body: '',
+      });
+      store.roster.put(0, '[{"guid":"x"}]');
+      store.repairs.put(1, '{}');
+    });
+    network.restart(2);
+    network.originate(1, { still: 'here' });
+    network.advance(200_000);
+    expect(network.messagesAt(2)).toHaveLength(1);
+    const rows = network.logs.filter((line) => line.event === 'row_damaged').map((line) => line.fields['table']);
+    expect(rows.sort()).toEqual(['repairs', 'roster', 'segments', 'segments']);
+    // Sync brought the lost roster back, and the damaged segments went with their time.
+    expect(network.node(2).driver.state.roster.size).toBe(3);
+    expect([...store.segments.index()].map(({ seq }) => seq)).not.toContain(50);
+  });
+});

@@ -1,0 +1,249 @@
+// A network of node machines in memory with virtual time: the real driver, stores and consumer rules' effects, no platform.
+import { announced, announcement, join } from '../../src/protocol/boot.ts';
+import type { ProtocolConfig } from '../../src/protocol/config.ts';
+import { Driver } from '../../src/protocol/driver.ts';
+import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
+import type { Job } from '../../src/protocol/job.ts';
+import type { BootStore, NodeStore } from '../../src/protocol/store.ts';
+import type { JsonObject, Millis } from '../../src/protocol/types.ts';
+import { createMemoryBootStore, createMemoryNodeStore } from '../../src/store/memory-store.ts';
+
+export const TEST_CONFIG: ProtocolConfig = {
+  network: 'test',
+  fanout: 4,
+  messageTtlMs: 600_000,
+  maxFailures: 3,
+  probationMs: 60_000,
+  syncIntervalMs: 60_000,
+  syncJitterMs: 30_000,
+  hostedPrefix: 'local:/n/',
+};
+
+/** Deterministic numbers in [0, 1) (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** 43 characters that tell the slot. */
+export function testKey(slot: number): string {
+  return `key${String(slot).padStart(39, '0')}A`;
+}
+
+interface TestNode {
+  readonly slot: number;
+  readonly store: NodeStore;
+  driver: Driver;
+  /** Deliveries to it and calls of it fail. */
+  down: boolean;
+  alarm: Millis | null;
+}
+
+export class TestNetwork {
+  readonly nodes: TestNode[] = [];
+  readonly boot: BootStore = createMemoryBootStore();
+  readonly config: ProtocolConfig;
+  readonly logs: Extract<Effect, { type: 'log' }>[] = [];
+  /** Deliveries by message body: how many arrived where. */
+  readonly arrivals = new Map<string, Map<number, number>>();
+  readonly jobs: Job[] = [];
+  /** Handovers that the queue refuses, and crashes right after a commit, when set. */
+  queueRefuses = false;
+  losesEffectsOf = new Set<number>();
+  now: Millis = 1_700_000_000_000;
+  readonly #random: () => number;
+  #events: { at: Millis; run: () => void }[] = [];
+
+  constructor(size: number, config: Partial<ProtocolConfig> = {}, seed = 1) {
+    this.config = { ...TEST_CONFIG, ...config };
+    this.#random = seededRandom(seed);
+    for (let slot = 1; slot <= size; slot++) this.addNode();
+  }
+
+  addNode(): TestNode {
+    const slot = this.nodes.length + 1;
+    const store = createMemoryNodeStore();
+    const node: TestNode = { slot, store, driver: this.#createDriver(slot, store), down: false, alarm: null };
+    this.nodes.push(node);
+    return node;
+  }
+
+  node(slot: number): TestNode {
+    const node = this.nodes[slot - 1];
+    if (!node) throw new Error(`no node ${slot}`);
+    return node;
+  }
+
+  /** Eviction, crash, restart: memory is gone, storage stays. */
+  restart(slot: number): void {
+    const node = this.node(slot);
+    node.driver = this.#createDriver(slot, node.store);
+  }
+
+  /** Everybody joins and everybody hears of everybody. */
+  start(): void {
+    for (const node of this.nodes) node.driver.submit({ type: 'wake' });
+    this.announce();
+    this.settle();
+  }
+
+  announce(): void {
+    const context = { now: this.now, rng: this.#random, config: this.config, address: 'local:', store: this.boot };
+    const found = this.boot.transaction(() => announcement(context));
+    if (!found) return;
+    for (const job of found.jobs) this.#deliver(job);
+    this.boot.transaction(() => announced(this.boot, found.guids));
+  }
+
+  originate(slot: number, data: JsonObject, options: Partial<Origination> = {}): Reply {
+    const origination = { data, ttlSeconds: null, idempotencyKey: null, ...options };
+    return this.node(slot).driver.submit({ type: 'originate', originations: [origination] });
+  }
+
+  /** Runs what is under way, without letting timers fire. */
+  settle(): void {
+    for (let step = 0; step < 1_000_000; step++) {
+      const event = this.#events.shift();
+      if (!event) return;
+      event.run();
+    }
+    throw new Error('the network does not come to rest');
+  }
+
+  /** Lets time pass: alarms fire in order. */
+  advance(ms: Millis): void {
+    const end = this.now + ms;
+    this.settle();
+    for (;;) {
+      const next = this.nodes
+        .filter((node) => node.alarm !== null && node.alarm <= end && !node.down)
+        .sort((a, b) => (a.alarm ?? 0) - (b.alarm ?? 0))[0];
+      if (!next) break;
+      this.now = Math.max(this.now, next.alarm ?? 0);
+      next.alarm = null;
+      next.driver.alarmRang();
+      this.settle();
+    }
+    this.now = end;
+  }
+
+  #later(run: () => void): void {
+    this.#events.push({ at: this.now, run });
+  }
+
+  #createDriver(slot: number, store: NodeStore): Driver {
+    return new Driver({
+      store,
+      config: this.config,
+      self: { address: `${this.config.hostedPrefix}${slot}`, publicKey: testKey(slot) },
+      host: {
+        now: () => this.now,
+        random: this.#random,
+        setAlarm: (at) => {
+          this.node(slot).alarm = at;
+        },
+        perform: (effect) => this.#perform(slot, effect),
+      },
+    });
+  }
+
+  #perform(slot: number, effect: Effect): void {
+    if (this.losesEffectsOf.has(slot)) return;
+    const { driver } = this.node(slot);
+    switch (effect.type) {
+      case 'log':
+        this.logs.push(effect);
+        return;
+      case 'join': {
+        const context = { now: this.now, rng: this.#random, config: this.config, address: 'local:', store: this.boot };
+        const address = `${this.config.hostedPrefix}${slot}`;
+        const joined = this.boot.transaction(() => join(context, testKey(slot), address));
+        this.#later(() =>
+          joined.ok
+            ? driver.submit({ type: 'join-accepted', joined: joined.value })
+            : driver.submit({ type: 'join-failed', reason: joined.error.reason }),
+        );
+        return;
+      }
+      case 'sync':
+        this.#later(() => this.#sync(driver, effect));
+        return;
+      case 'hand-over':
+        this.#later(() => {
+          if (this.queueRefuses) return driver.submit({ type: 'handover-failed', reason: 'refused' });
+          for (const job of effect.jobs) this.#deliver(job);
+          return driver.submit({ type: 'handed-over' });
+        });
+        return;
+    }
+  }
+
+  #sync(driver: Driver, effect: Extract<Effect, { type: 'sync' }>): void {
+    const callee = this.#at(effect.to.address);
+    const reply = callee.down
+      ? null
+      : callee.driver.submit({ type: 'sync-asked', request: effect.request, authenticated: true });
+    if (reply?.type === 'sync' && reply.answer) {
+      driver.submit({ type: 'sync-answered', guid: effect.to.guid, answer: reply.answer });
+    } else driver.submit({ type: 'sync-failed', guid: effect.to.guid, reason: 'down' });
+  }
+
+  #deliver(job: Job): void {
+    this.jobs.push(job);
+    for (const bundle of job.bundles) {
+      for (const leg of bundle.legs) this.#later(() => this.#deliverLeg(job, bundle, leg));
+    }
+  }
+
+  #deliverLeg(job: Job, bundle: Job['bundles'][number], leg: Job['bundles'][number]['legs'][number]): void {
+    const target = this.#at(leg.address);
+    if (target.down) {
+      const ids = bundle.bodies.map((body) => this.idOf(job, body));
+      const legs = [{ to: leg.to, range: leg.range, attempt: bundle.attempt, ids }];
+      const sender = this.nodes.find((node) => node.driver.state.guid === job.from.guid);
+      sender?.driver.submit({ type: 'undeliverable', legs, reason: 'down' });
+      return;
+    }
+    for (const body of bundle.bodies) {
+      const counts = this.arrivals.get(body) ?? new Map<number, number>();
+      this.arrivals.set(body, counts.set(target.slot, (counts.get(target.slot) ?? 0) + 1));
+    }
+    const deliveries = bundle.bodies.map((body) => ({ body, range: leg.range, hops: bundle.hops }));
+    target.driver.submit({ type: 'deliver', deliveries, newest: job.from });
+  }
+
+  /** Id of a body that its sender still has. */
+  idOf(job: Job, body: string): string {
+    const sender = this.nodes.find((node) => node.driver.state.guid === job.from.guid);
+    const page = sender?.driver.state.mempool;
+    for (const seq of page?.seqsAfter(0) ?? []) {
+      const position = page?.bodiesOf(seq).indexOf(body as never) ?? -1;
+      const entry = page?.entriesOf(seq)[position];
+      if (entry) return entry.id;
+    }
+    throw new Error('the sender does not have the message');
+  }
+
+  #at(address: string): TestNode {
+    return this.node(Number(address.slice(this.config.hostedPrefix.length)));
+  }
+
+  /** Application messages in a node's mempool, announcements left out, in their order. */
+  messagesAt(slot: number): { id: string; data: JsonObject; hops: number }[] {
+    const { mempool } = this.node(slot).driver.state;
+    const found = [];
+    let cursor: string | null = null;
+    do {
+      const page = mempool.page(cursor, 500, this.now);
+      if (!page) throw new Error('bad cursor');
+      found.push(...page.messages.filter((message) => message.originator.guid !== 0));
+      cursor = page.next;
+    } while (cursor !== null);
+    return found;
+  }
+}

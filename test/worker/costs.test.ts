@@ -1,0 +1,78 @@
+// Counts what docs/cost.md says: rows, queue operations and requests per delivery in a network of 16 nodes with FANOUT 4. Each
+// figure there is the ceiling here.
+import { beforeAll, describe, expect, it } from 'vitest';
+import document from '../../docs/cost.md?raw';
+import { broadcast, callsOf, eventually, everywhere, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
+
+/** A figure of the table in docs/cost.md. */
+function documented(load: string, column: number): number {
+  const row = document.split('\n').find((line) => line.startsWith(`| ${load} |`));
+  const value = Number(row?.split('|')[column + 1]);
+  if (!Number.isFinite(value)) throw new Error(`docs/cost.md has no figure for "${load}" in column ${column}`);
+  return value;
+}
+
+async function figures() {
+  return {
+    rows: await total('pychain_rows_written_total'),
+    operations: await total('pychain_queue_operations_total'),
+    calls: await total('pychain_deliver_calls_total'),
+    deliveries: await total('pychain_deliveries_total', { result: 'new' }),
+  };
+}
+
+type Figures = Awaited<ReturnType<typeof figures>>;
+
+beforeAll(() => startNetwork());
+
+describe('cost of a delivery', () => {
+  it('alone', async () => {
+    const before = await figures();
+    const id = await broadcast(1, { alone: 'x'.repeat(900) });
+    await everywhere([id]);
+    const cost = perDelivery(before, await settled());
+    expect(cost.deliveries).toBe(NODE_COUNT - 1);
+    expect(cost.rows).toBeCloseTo(documented('alone', 1), 2);
+    expect(cost.operations).toBeCloseTo(documented('alone', 2), 2);
+    expect(cost.calls).toBeCloseTo(documented('alone', 3), 2);
+  });
+
+  it('under load: what arrives together is stored together', async () => {
+    const before = await figures();
+    const messages = SLOTS.flatMap((slot) => Array.from({ length: 40 }, (_, index) => ({ slot, index })));
+    const results = await Promise.all(
+      messages.map(({ slot, index }) =>
+        callsOf(slot).originate({
+          data: { slot, index, text: 'x'.repeat(900) },
+          ttlSeconds: null,
+          idempotencyKey: null,
+        }),
+      ),
+    );
+    const ids = results.map((result) => (result.ok ? result.value.id : ''));
+    await everywhere(ids);
+    const cost = perDelivery(before, await settled());
+    expect(cost.deliveries).toBe(messages.length * (NODE_COUNT - 1));
+    expect(cost.rows).toBeLessThanOrEqual(documented('under load', 1));
+    expect(cost.operations).toBeLessThanOrEqual(documented('under load', 2));
+    expect(cost.calls).toBeLessThanOrEqual(documented('under load', 3));
+  });
+});
+
+/** Figures once nothing moves any more: a handover is noted after the message has arrived. */
+async function settled(): Promise<Figures> {
+  let last = await figures();
+  return await eventually('rest', async () => {
+    const now = await figures();
+    const still = now.rows === last.rows && now.deliveries === last.deliveries;
+    last = now;
+    return still ? now : null;
+  });
+}
+
+function perDelivery(before: Figures, after: Figures) {
+  const deliveries = after.deliveries - before.deliveries;
+  const per = (name: 'rows' | 'operations' | 'calls') =>
+    Math.round(((after[name] - before[name]) / deliveries) * 1_000) / 1_000;
+  return { deliveries, rows: per('rows'), operations: per('operations'), calls: per('calls') };
+}

@@ -1,0 +1,158 @@
+import { evictAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { eventOf } from '../../src/protocol/message.ts';
+import worker from '../../src/worker.ts';
+import {
+  bindings,
+  broadcast,
+  call,
+  callsOf,
+  eventually,
+  everywhere,
+  NODE_COUNT,
+  objectOf,
+  SLOTS,
+  startNetwork,
+  total,
+} from './support.ts';
+
+// One network for all tests of this file: each looks only at what it adds.
+beforeAll(() => startNetwork());
+
+const guidsNow = () => Promise.all(SLOTS.map(async (slot) => (await callsOf(slot).status()).guid));
+
+describe('hosted nodes', () => {
+  it('join in the order of their slots and know each other', async () => {
+    expect(await guidsNow()).toEqual(SLOTS);
+    const { body } = await call('/n/3/api/v1/members?limit=100');
+    expect((body as { members: { guid: number; state: string }[] }).members.map(({ guid }) => guid)).toEqual(SLOTS);
+  });
+
+  it('a message reaches every node, once, in at most ceil(log_4 16) hops', async () => {
+    const before = await total('pychain_deliveries_total');
+    const id = await broadcast(5, { hello: 'wörld' });
+    await everywhere([id]);
+    for (const slot of SLOTS) {
+      const { body } = await call(`/n/${slot}/api/v1/messages/${id}`);
+      expect(body).toMatchObject({ id, data: { hello: 'wörld' }, originator: { guid: 5 } });
+      expect((body as { hops: number }).hops).toBeLessThanOrEqual(2);
+    }
+    expect((await total('pychain_deliveries_total')) - before).toBe(NODE_COUNT - 1);
+  });
+
+  it('all nodes at the same instant: every message everywhere, each delivered exactly once', async () => {
+    const before = await total('pychain_deliveries_total');
+    const duplicates = await total('pychain_deliveries_total', { result: 'duplicate' });
+    const ids = await Promise.all(SLOTS.flatMap((slot) => [1, 2, 3].map((index) => broadcast(slot, { slot, index }))));
+    await everywhere(ids);
+    expect(new Set(ids).size).toBe(NODE_COUNT * 3);
+    expect((await total('pychain_deliveries_total')) - before).toBe(ids.length * (NODE_COUNT - 1));
+    expect(await total('pychain_deliveries_total', { result: 'duplicate' })).toBe(duplicates);
+  });
+
+  it('evicting everybody changes nothing but latency', async () => {
+    const id = await broadcast(2, { before: 1 });
+    await everywhere([id]);
+    const members = await call('/n/7/api/v1/members?limit=100');
+    await evictAllDurableObjects();
+    expect(await guidsNow()).toEqual(SLOTS);
+    await everywhere([id]);
+    const after = await broadcast(2, { after: 1 });
+    await everywhere([after]);
+    const again = await call('/n/7/api/v1/members?limit=100');
+    const core = ({ body }: { body: unknown }) =>
+      (body as { members: { guid: number; address: string; public_key: string }[] }).members.map((member) => [
+        member.guid,
+        member.address,
+        member.public_key,
+      ]);
+    expect(core(again)).toEqual(core(members));
+  });
+
+  it('knows after eviction what it has seen: a redelivery is a duplicate', async () => {
+    const id = await broadcast(1, { seen: 1 });
+    await everywhere([id]);
+    const body = await bodyAt(4, id);
+    await evictDurableObject(objectOf(4));
+    const outcomes = await callsOf(4).deliver([{ body, range: { from: 4, to: 3 }, hops: 1 }], null);
+    expect(outcomes).toEqual(['duplicate']);
+  });
+
+  it('an idempotency key outlives eviction', async () => {
+    const first = await broadcast(3, { once: true }, { 'idempotency-key': 'k1' });
+    await evictDurableObject(objectOf(3));
+    expect(await broadcast(3, { once: true }, { 'idempotency-key': 'k1' })).toBe(first);
+  });
+
+  it('the alarm makes a sync round and is set again', async () => {
+    await runInDurableObject(objectOf(6), (_, state) => state.storage.sql.exec('UPDATE timers SET at = 1'));
+    await evictDurableObject(objectOf(6));
+    const before = await total('pychain_sync_rounds_total');
+    expect(await runDurableObjectAlarm(objectOf(6))).toBe(true);
+    expect(await total('pychain_sync_rounds_total')).toBe(before + 1);
+    const alarm = await runInDurableObject(objectOf(6), (_, state) => state.storage.getAlarm());
+    expect(alarm).toBeGreaterThan(Date.now());
+    await eventually('peers answered', async () => (await total('pychain_syncs_total', { result: 'answered' })) > 0);
+  });
+
+  it('a lost alarm is set again by the next cron tick', async () => {
+    await runInDurableObject(objectOf(6), (_, state) => state.storage.deleteAlarm());
+    await worker.scheduled(
+      { cron: '* * * * *', scheduledTime: Date.now(), noRetry() {} } as ScheduledController,
+      bindings,
+    );
+    const alarm = await runInDurableObject(objectOf(6), (_, state) => state.storage.getAlarm());
+    expect(alarm).not.toBeNull();
+  });
+
+  it('a cron schedule without code is an error, not a tick', async () => {
+    const controller = { cron: '0 0 * * *', scheduledTime: Date.now(), noRetry() {} } as ScheduledController;
+    await expect(worker.scheduled(controller, bindings)).rejects.toThrow(/no handler for the cron schedule/);
+  });
+
+  it('a damaged row does not stop a node', async () => {
+    await runInDurableObject(objectOf(9), (_, state) => {
+      const sql = `INSERT INTO segments (seq, expires_at, idx, body) VALUES (999, ${Date.now() + 60_000}, 'broken', 'x')`;
+      state.storage.sql.exec(sql);
+      state.storage.sql.exec(`UPDATE roster SET body = 'broken'`);
+    });
+    await evictDurableObject(objectOf(9));
+    const id = await broadcast(1, { on: 'we go' });
+    await everywhere([id]);
+    expect(await total('pychain_rows_damaged_total')).toBe(2);
+  });
+
+  it("takes a message from an operator in the seed's form, once", async () => {
+    const send = (body: object, token = bindings.ADMIN_TOKEN) =>
+      call('/n/2/api/v1/broadcast', {
+        method: 'PUT',
+        headers: { 'authorization': `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    const unstamped = {
+      data: { event: { name: 'DEAD_PEER', args: { guid: 1 } } },
+      broadcast_timestamp: null,
+      id: null,
+      originator: { address: '10.0.0.7', guid: 3 },
+      ttl: 1,
+      seen_by: [],
+    };
+    expect((await send(unstamped, 'wrong-token-of-some-length')).status).toBe(401);
+    expect(await send(unstamped)).toEqual({ status: 200, body: true });
+    await eventually('the event at node 16', async () => {
+      const { messages } = (await callsOf(16).messages(null, 100)) ?? { messages: [] };
+      return messages.some(({ data, originator }) => originator.guid === 2 && eventOf(data)?.name === 'DEAD_PEER');
+    });
+  });
+});
+
+async function bodyAt(slot: number, id: string) {
+  return await runInDurableObject(objectOf(slot), (_, state) => {
+    for (const row of state.storage.sql.exec<{ idx: string; body: string }>('SELECT idx, body FROM segments')) {
+      const { items } = JSON.parse(row.idx) as { items: [string][] };
+      const position = items.findIndex(([itemId]) => itemId === id);
+      if (position >= 0) return row.body.split('\n')[position] as never;
+    }
+    throw new Error('not stored');
+  });
+}

@@ -1,0 +1,58 @@
+// Three projects: `protocol` runs in Node.js, `worker` in workerd next to the Worker of wrangler.toml, `e2e` starts whole
+// networks. scripts/test.mjs runs one after the other.
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+/**
+ * What the Worker under test sees, over wrangler.toml: the operator's token, enough nodes for a tree with branches, and sync
+ * rounds only when a test rings the alarm, so that rows can be counted.
+ */
+const WORKER_VARIABLES = {
+  NETWORK: 'test',
+  NODE_COUNT: '16',
+  FANOUT: '4',
+  NETWORK_SYNC_INTERVAL: '3600',
+  NETWORK_SYNC_JITTER: '0',
+  LOG_LEVEL: 'ERROR',
+  ADMIN_TOKEN: 'admin-token-for-tests',
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'protocol',
+          environment: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/worker/**', 'test/e2e/**'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({ wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings: WORKER_VARIABLES } }),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/worker/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          // It ships ES modules without saying so.
+          deps: { optimizer: { ssr: { enabled: true, include: ['itty-durable'] } } },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          include: ['test/e2e/**/*.test.ts'],
+          // Each starts workerd processes of its own: one after the other, or they measure each other.
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
