@@ -22,7 +22,11 @@ let app: ReturnType<typeof createApp> | null = null;
 
 export default {
   fetch(request, env, context) {
-    app ??= createApp({ gateways: createGateways(env, config), config, log });
+    app ??= createApp({
+      gateways: createGateways(env, config),
+      config,
+      log: (node, level, event, fields) => createLog(node, config.logLevel)(level, 'api', event, fields),
+    });
     return app.fetch(request, env, context);
   },
   async scheduled(controller, env) {

@@ -4,7 +4,7 @@ import { Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import { bootRoutes, messageRefusals } from './boot-routes.ts';
 import { commonRoutes } from './common-routes.ts';
-import type { ApiConfig, ApiEnv, ApiOptions, BootEnv, NodeEnv } from './env.ts';
+import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeEnv } from './env.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { documentEndpoint } from './openapi.ts';
 import type { Gateways } from './ports.ts';
@@ -16,6 +16,9 @@ const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
 const SLOT = /^[1-9][0-9]{0,8}$/;
 
+/** Of a path, in a log line. */
+const PATH_CHARS_MAX = 200;
+
 /** The API over the given gateways. Its `fetch` never throws on what a caller sends. */
 export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -23,6 +26,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.notFound(notFoundHandler(() => app.routes));
 
   app.use(requestId());
+  app.use(accessLog(config, log));
   app.use(commonHeaders());
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
@@ -39,6 +43,25 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
     return c.json({ network: config.protocol.network, version: VERSION, see: [`${BOOT_BASE}/status`, ...nodes] });
   });
   return app;
+}
+
+/** A line a request at DEBUG, in the log of the node that was asked: above it, a stranger could fill the logs. */
+function accessLog(config: ApiConfig, log: ApiLog): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const { method, path } = c.req;
+    const name = nodeName(path, config);
+    c.set('nodeName', name);
+    await next();
+    const fields = { request_id: c.var.requestId, method, path: path.slice(0, PATH_CHARS_MAX), status: c.res.status };
+    log(name, 'DEBUG', 'request', fields);
+  };
+}
+
+/** Only nodes that exist have a log: a path may hold any number. */
+function nodeName(path: string, config: ApiConfig): string {
+  const [, first, slot = ''] = path.split('/');
+  if (first === 'n' && SLOT.test(slot) && Number(slot) <= config.nodeCount) return slot;
+  return path.startsWith(`${BOOT_BASE}/`) ? 'boot' : 'worker';
 }
 
 /** On every answer, refusals too. */

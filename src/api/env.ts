@@ -12,11 +12,11 @@ export interface ApiConfig {
   readonly protocol: Pick<ProtocolConfig, 'network' | 'messageTtlMs'>;
 }
 
-/** Where things go that an operator should know and a caller must not. */
+/** Where things go that an operator should know and a caller must not. `node`: a slot, `boot`, or `worker` for the rest. */
 export type ApiLog = (
-  level: 'WARNING' | 'ERROR',
-  log: 'api',
-  event: 'request_unavailable' | 'request_failed',
+  node: string,
+  level: 'DEBUG' | 'WARNING' | 'ERROR',
+  event: 'request' | 'request_unavailable' | 'request_failed',
   fields: Readonly<Record<string, JsonValue>>,
 ) => void;
 
@@ -30,7 +30,7 @@ export interface ApiOptions {
 export type Directory = Pick<BootGateway, 'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples'>;
 
 export interface ApiEnv {
-  Variables: { requestId: string };
+  Variables: { requestId: string; nodeName: string };
 }
 
 export interface CommonEnv {

@@ -109,10 +109,10 @@ export function errorHandler(log: ApiLog): ErrorHandler<ApiEnv> {
     const { method, path } = c.req;
     const fields = { request_id: c.var.requestId, method, path, error: errorText(error) };
     if (error instanceof UnavailableError) {
-      log('WARNING', 'api', 'request_unavailable', fields);
+      log(c.var.nodeName, 'WARNING', 'request_unavailable', fields);
       return problemResponse(c, 'unavailable', 'the node could not answer: try again', RETRY_SOON);
     }
-    log('ERROR', 'api', 'request_failed', fields);
+    log(c.var.nodeName, 'ERROR', 'request_failed', fields);
     return problemResponse(c, 'failed', 'the error was logged under this X-Request-Id', {});
   };
 }

@@ -8,7 +8,7 @@ import { Driver } from '../protocol/driver.ts';
 import type { Effect, Originated, Origination, OriginationError, Outcome, Undeliverable } from '../protocol/effects.ts';
 import type { Job, Sender } from '../protocol/job.ts';
 import { reasonOf } from '../protocol/reason.ts';
-import type { NodeStore } from '../protocol/store.ts';
+import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import { onlyMe } from '../protocol/tree.ts';
 import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
@@ -30,6 +30,17 @@ const JOIN_TIMEOUT_MS = 10_000;
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
 
+/** Meta key: the slot, which is the object's name. */
+const SLOT_KEY = 'slot';
+
+/** The name of an object may not be known when its own alarm wakes it, so the first call notes it down. */
+function knownSlot(ctx: DurableObjectState, meta: MetaTable): string {
+  const noted = meta.get(SLOT_KEY);
+  const slot = noted ?? ctx.id.name ?? '';
+  if (noted === null && slot !== '') meta.set(SLOT_KEY, slot);
+  return slot;
+}
+
 export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #config: Config;
   readonly #store: NodeStore;
@@ -46,7 +57,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     if (!config.ok) throw new Error(config.error.map(formatConfigError).join('; '));
     this.#config = config.value;
     this.#store = openSqlNodeStore(openDurableSql(ctx.storage));
-    const slot = ctx.id.name ?? '';
+    const slot = knownSlot(ctx, this.#store.meta);
     this.#log = createLog(slot, config.value.logLevel);
     this.#address = `${config.value.protocol.hostedPrefix}${slot}`;
     const identity = readIdentity(this.#store.meta);
@@ -137,7 +148,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       host: {
         now: () => Date.now(),
         random: () => Math.random(),
-        setAlarm: (at) => this.ctx.waitUntil(at === null ? this.ctx.storage.deleteAlarm() : this.#setAlarm(at)),
+        setAlarm: (at) => void this.#follow(() => (at === null ? this.ctx.storage.deleteAlarm() : this.#setAlarm(at))),
         perform: (effect) => this.#perform(effect),
       },
     });

@@ -68,12 +68,14 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
   const effects: Effect[] = [];
   const arrivals = new Map<MessageId, Arrival>();
   let bytes = 0;
+  const rejected = new Map<string, number>();
+  const reject = (reason: string): Outcome => {
+    rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
+    return 'rejected';
+  };
   const outcomes = deliveries.map((delivery): Outcome => {
     const decoded = decodeMessage(delivery.body, context.config.network, now);
-    if (!decoded.ok) {
-      effects.push(logged('WARNING', 'mempool', 'delivery_rejected', { ...decoded.error }));
-      return 'rejected';
-    }
+    if (!decoded.ok) return reject(decoded.error.reason);
     const message = decoded.value;
     const known = state.mempool.get(message.id);
     if (known || arrivals.has(message.id)) {
@@ -84,7 +86,7 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
       }
       return 'duplicate';
     }
-    if (message.content.expiresAt <= now) return 'rejected';
+    if (message.content.expiresAt <= now) return reject('expired');
     const size = utf8Length(message.body);
     if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
     bytes += size;
@@ -92,6 +94,9 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
     return 'new';
   });
   state.mempool.append([...arrivals.values()], now);
+  // A line a reason, not one a message: a peer must not fill our logs.
+  for (const [reason, count] of rejected)
+    effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', { reason, count }));
   state.counters.add('deliver_calls');
   for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
   return { outcomes, fresh: [...arrivals.values()].map(({ message }) => message), effects };

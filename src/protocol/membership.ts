@@ -59,7 +59,7 @@ export function syncRound(context: Context): Effect[] {
   if (state.guid === null) return [];
   state.timers.set('sync', now + nextInterval(context), now);
   state.counters.add('sync_rounds');
-  const peers = syncPeers(context, state.guid);
+  const peers = [...syncPeers(context, state.guid), ...ignoredPeer(context)];
   const effects = peers.flatMap((peer) => askPeer(context, peer, []));
   const fields = {
     peers: peers.map((peer) => peer.guid),
@@ -87,6 +87,13 @@ export function syncPeers(context: Context, guid: Guid): Peer[] {
     if (peer) chosen.set(peer.guid, peer);
   }
   return [...chosen.values()];
+}
+
+/** One of the ignored peers, drawn anew each round: nobody waits for it, and an answer makes it alive again. */
+function ignoredPeer(context: Context): Peer[] {
+  const ignored = context.state.roster.sorted().filter((peer) => peer.state === 'ignored');
+  const drawn = ignored[Math.floor(context.rng() * ignored.length)];
+  return drawn ? [drawn] : [];
 }
 
 /** Asks one peer, unless it is being asked already. */

@@ -24,7 +24,8 @@ export interface Handled {
 /** One step of a node, inside one transaction of its store. */
 export function handle(context: Context, input: Input): Handled {
   const { state } = context;
-  const repair = state.rosterDamaged && input.type !== 'join-accepted' ? startJoin(context) : [];
+  const lost = state.rosterDamaged && input.type !== 'join-accepted' && state.timers.get('join') === null;
+  const repair = lost ? startJoin(context) : [];
   const handled = react(context, input);
   const effects = [...state.damage.splice(0), ...repair, ...handled.effects, ...handOver(context)];
   armRepairTimer(context);

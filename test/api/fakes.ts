@@ -110,7 +110,14 @@ export interface Setup {
 /** An app over fakes, what they were called with, and what was logged. */
 export function setUp(setup: Setup = {}) {
   const calls: Call[] = [];
-  const logged: { level: string; event: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  interface Line {
+    node: string;
+    level: string;
+    event: string;
+    fields: Readonly<Record<string, unknown>>;
+  }
+  const logged: Line[] = [];
+  const accesses: Line[] = [];
   const spied = <T extends object>(to: Call['to'], gateway: T): T =>
     new Proxy(gateway, {
       get:
@@ -125,9 +132,11 @@ export function setUp(setup: Setup = {}) {
   const app = createApp({
     gateways: { boot: bootGateway, node: (slot) => (slot >= 1 && slot <= 4 ? nodeGateway : null) },
     config: { adminToken: TOKEN, nodeCount: 4, protocol: { network: 'test', messageTtlMs: 600_000 }, ...setup.config },
-    log: (level, _log, event, fields) => logged.push({ level, event, fields }),
+    // Access lines are looked at by one test of their own.
+    log: (of, level, event, fields) =>
+      (event === 'request' ? accesses : logged).push({ node: of, level, event, fields }),
   });
-  return { app, calls, logged };
+  return { app, calls, logged, accesses };
 }
 
 /** A JSON request with the operator's token. A string is sent as it is. */

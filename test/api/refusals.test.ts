@@ -169,6 +169,7 @@ describe('failures', () => {
       expect(JSON.stringify(problem)).not.toContain('secret');
       expect(logged).toEqual([
         {
+          node: '1',
           level: 'WARNING',
           event: 'request_unavailable',
           fields: { request_id: 'abc', method: 'GET', path: `${NODE}/status`, error: expect.any(String) },

@@ -209,6 +209,41 @@ describe('broadcast', () => {
   });
 });
 
+describe('failed peers', () => {
+  it('an ignored peer is asked now and then, and sent to again once it answers', () => {
+    const network = new TestNetwork(32, { maxFailures: 1 });
+    network.start();
+    network.node(9).down = true;
+    network.originate(1, { first: 1 });
+    network.advance(300_000);
+    const opinion = () => network.node(1).driver.state.roster.get(network.node(9).driver.state.guid ?? 0)?.state;
+    expect(opinion()).toBe('ignored');
+    network.node(9).down = false;
+    // Its own rounds would tell its primary peers only; node 1 finds out by itself.
+    network.node(9).alarm = null;
+    network.advance(300_000);
+    expect(opinion()).toBe('alive');
+    network.originate(1, { second: 1 });
+    network.settle();
+    expect(network.messagesAt(9).map(({ data }) => data)).toContainEqual({ second: 1 });
+  });
+
+  it('a lost roster is asked for once, not at every input', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    network.node(2).store.roster.put(0, 'broken');
+    network.restart(2);
+    network.losesEffectsOf.add(2);
+    const before = [...network.node(2).store.timers.all()].length;
+    for (let index = 0; index < 50; index++) network.originate(2, { index });
+    expect([...network.node(2).store.timers.all()].length).toBe(before + 1);
+    network.losesEffectsOf.delete(2);
+    network.restart(2);
+    network.advance(60_000);
+    expect(network.node(2).driver.state.roster.size).toBe(3);
+  });
+});
+
 describe('limits and bad input', () => {
   it('an unjoined node takes no message', () => {
     const network = new TestNetwork(1);
@@ -248,6 +283,8 @@ describe('limits and bad input', () => {
     const reply = network.node(1).driver.submit({ type: 'deliver', deliveries, newest: null });
     expect(reply).toEqual({ type: 'delivered', outcomes: bodies.map(() => 'rejected') });
     expect(network.node(1).store.rowsWritten()).toBe(rows);
+    // A line a reason.
+    expect(network.logs.filter(({ event }) => event === 'deliveries_rejected').length).toBeLessThan(5);
   });
 
   it('PEER_JOINED of anybody but the boot node is not believed', () => {

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { setUp } from './fakes.ts';
+
+test('each request leaves a line at DEBUG in the log of the node that was asked, and of none that does not exist', async () => {
+  const { app, accesses } = setUp();
+  for (const path of [
+    '/n/3/api/v1/status',
+    '/n/3/api/v1/nowhere',
+    '/api/v1/status',
+    '/n/99/api/v1/status',
+    '/',
+    `/${'x'.repeat(5_000)}`,
+  ]) {
+    await app.request(path);
+  }
+  expect(accesses.map(({ node, level, fields }) => [node, level, fields['status']])).toEqual([
+    ['3', 'DEBUG', 200],
+    ['3', 'DEBUG', 404],
+    ['boot', 'DEBUG', 200],
+    ['worker', 'DEBUG', 404],
+    ['worker', 'DEBUG', 200],
+    ['worker', 'DEBUG', 404],
+  ]);
+  expect(String(accesses.at(-1)?.fields['path']).length).toBeLessThanOrEqual(200);
+});
