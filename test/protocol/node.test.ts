@@ -209,6 +209,86 @@ describe('broadcast', () => {
   });
 });
 
+describe('what stands behind each promise', () => {
+  it('a delegate that knows fewer members than the sender asks before it forwards', () => {
+    const network = new TestNetwork(8, { fanout: 2 });
+    for (const node of network.nodes) node.driver.submit({ type: 'wake' });
+    network.settle();
+    // Nobody was announced: each knows those that joined before it. Node 5 hears of the others from node 8.
+    const { driver } = network.node(5);
+    const request = { guid: 5, maxGuidNode: { guid: 5, address: 'local:/n/5' }, have: [[5, 5]] as const, members: [] };
+    const reply = network.node(8).driver.submit({ type: 'sync-asked', request, authenticated: true });
+    if (reply.type !== 'sync' || !reply.answer) throw new Error('no answer');
+    driver.submit({ type: 'sync-answered', guid: 8, answer: { ...reply.answer, have: [[1, 8]] } });
+    expect(network.node(1).driver.state.roster.size).toBe(0);
+    // The ring from 5 is 4 3 2 1 8 7 6: node 1, which knows nobody, is the delegate for 1 8 7 6.
+    network.originate(5, { reach: 'all' });
+    network.settle();
+    for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(1);
+  });
+
+  it('a repair has a timer: it does not wait for the next sync round', () => {
+    const network = new TestNetwork(4, { syncIntervalMs: 3_600_000, syncJitterMs: 0 });
+    network.start();
+    network.advance(5_000);
+    network.node(3).down = true;
+    network.originate(1, { a: 1 });
+    network.settle();
+    const alarm = network.node(1).alarm ?? Infinity;
+    expect(alarm - network.now).toBeLessThanOrEqual(60_000);
+    network.node(3).down = false;
+    network.advance(60_000);
+    expect(network.messagesAt(3)).toHaveLength(1);
+  });
+
+  it('an alarm that rang early is set again', () => {
+    const network = new TestNetwork(2);
+    network.start();
+    const node = network.node(1);
+    const due = node.alarm;
+    node.alarm = null;
+    node.driver.alarmRang();
+    expect(node.alarm).toBe(due);
+  });
+
+  it('an input that fails leaves neither the store nor the memory half done', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    const { store, driver } = network.node(2);
+    const { transaction } = store;
+    const size = driver.state.mempool.size;
+    // Everything is done in memory when the commit fails.
+    Object.assign(store, {
+      transaction: (body: () => unknown) =>
+        transaction(() => {
+          body();
+          throw new Error('disk full');
+        }),
+    });
+    expect(() => network.originate(2, { lost: 1 })).toThrow('disk full');
+    Object.assign(store, { transaction });
+    expect(driver.state.mempool.size).toBe(size);
+    network.originate(2, { kept: 1 });
+    network.settle();
+    for (const node of network.nodes)
+      expect(network.messagesAt(node.slot).map(({ data }) => data)).toEqual([{ kept: 1 }]);
+  });
+
+  it('an expired message is not taken, so it cannot come back after its segment has gone', () => {
+    const network = new TestNetwork(2, { messageTtlMs: 10_000 });
+    network.start();
+    network.originate(1, { old: 1 });
+    const { mempool } = network.node(1).driver.state;
+    const body = mempool.bodiesOf(mempool.lastSeq)[0];
+    if (!body) throw new Error('not stored');
+    network.advance(300_000);
+    const deliveries = [{ body, range: { from: 2, to: 1 }, hops: 1 }];
+    const reply = network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null });
+    expect(reply).toEqual({ type: 'delivered', outcomes: ['rejected'] });
+    expect(network.node(2).driver.state.mempool.size).toBe(0);
+  });
+});
+
 describe('failed peers', () => {
   it('an ignored peer is asked now and then, and sent to again once it answers', () => {
     const network = new TestNetwork(32, { maxFailures: 1 });
