@@ -49,6 +49,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
   #joining: Promise<void> = Promise.resolve();
+  #alarm: Promise<void> = Promise.resolve();
   #alarmsSet = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -71,8 +72,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const driver = this.#running();
     driver.submit({ type: 'wake' });
     await this.#joining;
-    const earliest = driver.state.timers.earliest();
-    if (earliest !== null && (await this.ctx.storage.getAlarm()) === null) await this.#setAlarm(earliest);
+    await this.#setAlarm(driver.state.timers.earliest());
     return driver.state.guid;
   }
 
@@ -82,8 +82,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     } catch (cause) {
       // Rolled back by the driver; what is due stays due. Handled here, since the platform's own retries end.
       this.#log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) });
-      await this.#setAlarm(Date.now() + ALARM_RETRY_MS);
+      void this.#setAlarm(Date.now() + ALARM_RETRY_MS);
     }
+    // The platform forgets this alarm when the handler ends: the next one must be there by then.
+    await this.#alarm;
   }
 
   async deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]> {
@@ -148,11 +150,13 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       host: {
         now: () => Date.now(),
         random: () => Math.random(),
-        setAlarm: (at) => void this.#follow(() => (at === null ? this.ctx.storage.deleteAlarm() : this.#setAlarm(at))),
+        setAlarm: (at) => void this.#setAlarm(at),
         perform: (effect) => this.#perform(effect),
       },
     });
     this.#reader = new NodeReader(this.#driver, this.#store, this.#config, self, () => this.#alarmsSet);
+    // What a crash left to be handed over need not wait for the next round.
+    if (this.#driver.state.guid !== null) this.#driver.submit({ type: 'wake' });
   }
 
   #read(): NodeReader {
@@ -165,9 +169,21 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return this.#driver;
   }
 
-  async #setAlarm(at: Millis): Promise<void> {
-    this.#alarmsSet++;
-    await this.ctx.storage.setAlarm(at);
+  /**
+   * Sets the alarm, unless it is set so already: a row, and an object that just woke does not remember. One after the other,
+   * or an older wish could come last. The promise is kept when the alarm is.
+   */
+  #setAlarm(at: Millis | null): Promise<void> {
+    this.#alarm = this.#alarm.then(() =>
+      this.#follow(async () => {
+        const set = await this.ctx.storage.getAlarm();
+        if (set === at) return;
+        this.#alarmsSet++;
+        if (at === null) await this.ctx.storage.deleteAlarm();
+        else await this.ctx.storage.setAlarm(at);
+      }),
+    );
+    return this.#alarm;
   }
 
   #perform(effect: Effect): void {
