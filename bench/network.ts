@@ -11,6 +11,8 @@ const POLL_MS = 10;
 export interface Message {
   readonly id: string;
   readonly hops: number;
+  /** Unix seconds. */
+  readonly received_at: number;
   readonly data: Readonly<Record<string, unknown>>;
   readonly originator: { readonly guid: number };
 }

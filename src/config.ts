@@ -58,6 +58,9 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'ADMIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
 ];
 
+/** Variables of the design that this version does not have: ignoring them would leave a network other than what was asked for. */
+const NOT_YET = ['BOOT_NODE', 'NODE_ADDRESSES', 'GUID_TIMEOUT', 'ADMISSION', 'POW_BITS', 'BEACON', 'JOIN_TOKEN'];
+
 /**
  * Checks the environment. Unset and empty mean the default; unknown names are left alone, since a Worker's environment
  * also holds bindings.
@@ -88,6 +91,11 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const probationMs = read('PROBATION', parseSeconds(0, 86_400));
   const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
 
+  for (const name of NOT_YET) {
+    const given = env[name];
+    const set = given !== undefined && given !== null && given !== '';
+    if (set) errors.push({ variable: name, value: '(set)', allowed: 'nothing: this version does not support it' });
+  }
   if (errors.length > 0) return err(errors);
   // Each of these has a default and was parsed, or there would be an error.
   const interval = syncIntervalMs ?? 0;

@@ -80,6 +80,13 @@ describe('configuration', () => {
     expect(line.includes(value)).toBe(name !== 'ADMIN_TOKEN');
   });
 
+  it.each(['BOOT_NODE', 'ADMISSION', 'GUID_TIMEOUT'])('%s is refused, not ignored: it is not there yet', (name) => {
+    const config = readConfig({ [name]: 'https://boot.example' });
+    expect(!config.ok && config.error.map(formatConfigError)).toEqual([
+      `${name}=(set) is not allowed: give nothing: this version does not support it`,
+    ]);
+  });
+
   it('reports everything that is wrong at once, on a line each, whatever the values hold', () => {
     const config = readConfig({ NODE_COUNT: 'a\nb', LOG_LEVEL: 'x'.repeat(10_000) });
     if (config.ok) throw new Error('was taken');

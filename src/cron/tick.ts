@@ -31,7 +31,11 @@ export interface TickPorts {
  */
 export async function tick(cron: string, scheduledTime: number, ports: TickPorts): Promise<void> {
   if (cron !== SYNC_CRON) throw new Error(`no handler for the cron schedule ${JSON.stringify(cron)}`);
-  const members = await ports.members();
+  const members = await ports.members().catch((cause: unknown) => {
+    // Without the boot node nobody joins, but alarms are still repaired.
+    ports.log('ERROR', 'boot_unreachable', { reason: reasonOf(cause) });
+    return null;
+  });
   const missing = members !== null && members < ports.nodeCount;
   const slots = missing
     ? missingSlots(scheduledTime, members, ports.nodeCount)
@@ -59,7 +63,7 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
     missing ? 1 : PARALLEL_CALLS_MAX,
     guarded((slot) => ports.wake(slot)),
   );
-  await ports.announce();
+  if (members !== null) await ports.announce();
   ports.log('DEBUG', 'tick', { first: slots[0] ?? 0, last: slots.at(-1) ?? 0, failures });
 }
 
@@ -68,7 +72,8 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
  * alone. Every second tick takes the ordinary window, for networks where it is not so.
  */
 function missingSlots(scheduledTime: number, members: number, nodeCount: number): number[] {
-  if (Math.floor(scheduledTime / MINUTE_MS) % 2 === 1 && members > 0) return windowOf(scheduledTime, nodeCount);
+  const minute = Math.floor(scheduledTime / MINUTE_MS);
+  if (minute % 2 === 1 && members > 0) return windowOf(Math.floor(minute / 2) * MINUTE_MS, nodeCount);
   return Array.from({ length: Math.min(TICK_CALLS_MAX, nodeCount - members) }, (_, index) => members + index + 1);
 }
 

@@ -19,12 +19,7 @@ export function createGateways(env: Env, config: Config): Gateways {
 function nodeGateway(env: Env, slot: number): NodeGateway {
   const stub = nodeStub(env, slot);
   return {
-    async status() {
-      const status = await stub.status();
-      // A request is as good as a cron tick to get a node going.
-      if (status.guid === null) await stub.wake();
-      return status.guid === null ? await stub.status() : status;
-    },
+    status: () => stub.status(),
     async lookup(guid) {
       return (await stub.member(guid))?.address ?? null;
     },

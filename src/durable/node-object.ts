@@ -26,6 +26,8 @@ import { withTimeout } from './timeout.ts';
 /** How long a peer may take to answer a sync. It's the price of a hung peer, so it is short. */
 const SYNC_TIMEOUT_MS = 5_000;
 const JOIN_TIMEOUT_MS = 10_000;
+/** A handover that hangs would keep the node from sending for ever. */
+const HANDOVER_TIMEOUT_MS = 15_000;
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
@@ -118,6 +120,8 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   }
 
   async status(): Promise<NodeStatus> {
+    // A request is as good as a cron tick to get a node going; nobody waits for it.
+    if (this.#running().state.guid === null) this.#running().submit({ type: 'wake' });
     return this.#read().status();
   }
 
@@ -198,7 +202,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         void this.#follow(() => this.#sync(effect.to, effect.request));
         return;
       case 'hand-over':
-        void this.#follow(() => this.#handOver(effect.jobs));
+        void this.#follow(() => this.#handOver(effect.id, effect.jobs));
         return;
     }
   }
@@ -218,6 +222,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const identity = readIdentity(this.#store.meta);
     let reason: string;
     try {
+      if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
       const work = boot.join(identity?.publicKey ?? '', this.#address);
       const joined = await withTimeout(work, JOIN_TIMEOUT_MS, 'join');
       if (joined.ok) {
@@ -247,14 +252,14 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     else driver.submit({ type: 'sync-failed', guid: to.guid, reason });
   }
 
-  async #handOver(jobs: readonly Job[]): Promise<void> {
+  async #handOver(id: number, jobs: readonly Job[]): Promise<void> {
     const driver = this.#running();
     try {
-      await sendJobs(this.env.DELIVERIES, jobs);
+      await withTimeout(sendJobs(this.env.DELIVERIES, jobs), HANDOVER_TIMEOUT_MS, 'queue');
     } catch (cause) {
-      driver.submit({ type: 'handover-failed', reason: reasonOf(cause) });
+      driver.submit({ type: 'handover-failed', id, reason: reasonOf(cause) });
       return;
     }
-    driver.submit({ type: 'handed-over' });
+    driver.submit({ type: 'handed-over', id });
   }
 }

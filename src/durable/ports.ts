@@ -37,7 +37,11 @@ export function deadLetterPorts(env: Env, config: Config, log: Log): DeadLetterP
       // The boot node has no mempool to repair from: what it announced reaches members by sync.
       if (sender.guid === BOOT_GUID) return log('WARNING', 'network_sync', 'announcement_lost', { legs: legs.length });
       const slot = slotOf(sender.address, config);
-      if (slot === null) throw new Error(`${sender.address} is not a node of this deployment`);
+      if (slot === null) {
+        // Nobody is left to repair it: NODE_COUNT was lowered, or the deployment has moved.
+        log('ERROR', 'mempool', 'sender_gone', { address: sender.address, legs: legs.length });
+        return bootFacade(env).countLost(legs.length);
+      }
       await nodeStub(env, slot).undeliverable(legs, 'the queue gave up');
     },
     unreadable,
@@ -54,7 +58,7 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
       return (await boot.status()).maxGuid;
     },
     async prepare(slot) {
-      await nodeStub(env, slot).status();
+      await nodeStub(env, slot).samples();
     },
     async wake(slot) {
       await nodeStub(env, slot).wake();

@@ -70,8 +70,8 @@ export type Input =
   | { readonly type: 'sync-asked'; readonly request: SyncRequest; readonly authenticated: boolean }
   | { readonly type: 'sync-answered'; readonly guid: Guid; readonly answer: SyncAnswer }
   | { readonly type: 'sync-failed'; readonly guid: Guid; readonly reason: string }
-  | { readonly type: 'handed-over' }
-  | { readonly type: 'handover-failed'; readonly reason: string }
+  | { readonly type: 'handed-over'; readonly id: number }
+  | { readonly type: 'handover-failed'; readonly id: number; readonly reason: string }
   | { readonly type: 'undeliverable'; readonly legs: readonly Undeliverable[]; readonly reason: string };
 
 export type Reply =
@@ -103,8 +103,8 @@ export type Effect =
       readonly to: { readonly guid: Guid; readonly address: string };
       readonly request: SyncRequest;
     }
-  /** Put the jobs into the queue; answer with handed-over or handover-failed. */
-  | { readonly type: 'hand-over'; readonly jobs: readonly Job[] };
+  /** Put the jobs into the queue; answer with handed-over or handover-failed and its id. */
+  | { readonly type: 'hand-over'; readonly id: number; readonly jobs: readonly Job[] };
 
 /** Makes a log effect. */
 export function logged(

@@ -18,8 +18,11 @@ import { HANDOVER_BYTES_MAX, MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
 import { composeMessage, decodeMessage, type Message } from './message.ts';
 import type { Repair } from './repairs.ts';
-import { cutRange, wholeRing } from './tree.ts';
+import { cutRange, onlyMe, wholeRing } from './tree.ts';
 import { err, ok, type Delivery, type Guid, type MessageId, type Range, type Result } from './types.ts';
+
+/** Ignored peers that one repair is kept for; those beyond get what they missed by reconciliation when they are back. */
+const IGNORED_OWED_MAX = 16;
 
 /** Takes messages from an application: all that are sound are stored in one transaction, each gets its own answer. */
 export function originate(
@@ -73,17 +76,13 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
     rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
     return 'rejected';
   };
+  const repeated: [id: MessageId, range: Range][] = [];
   const outcomes = deliveries.map((delivery): Outcome => {
     const decoded = decodeMessage(delivery.body, context.config.network, now);
     if (!decoded.ok) return reject(decoded.error.reason);
     const message = decoded.value;
-    const known = state.mempool.get(message.id);
-    if (known || arrivals.has(message.id)) {
-      if (known && !state.mempool.isCovered(known, delivery.range)) {
-        // A failover made this node responsible for more than it was: forward for that range (trap 2 of DESIGN.md).
-        state.mempool.takeOn(known, delivery.range);
-        effects.push(...oweRepair(context, { dueAt: now, attempt: 0, range: delivery.range, ids: [message.id] }));
-      }
+    if (state.mempool.get(message.id) || arrivals.has(message.id)) {
+      repeated.push([message.id, delivery.range]);
       return 'duplicate';
     }
     if (message.content.expiresAt <= now) return reject('expired');
@@ -94,12 +93,34 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
     return 'new';
   });
   state.mempool.append([...arrivals.values()], now);
+  effects.push(...takeOnRanges(context, repeated));
   // A line a reason, not one a message: a peer must not fill our logs.
   for (const [reason, count] of rejected)
     effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', { reason, count }));
   state.counters.add('deliver_calls');
   for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
   return { outcomes, fresh: [...arrivals.values()].map(({ message }) => message), effects };
+}
+
+/**
+ * Duplicates that bring a range which this node has not taken on: a failover made it responsible for more than it was, so it
+ * forwards for that range (trap 2 of DESIGN.md). One repair a range, however many messages.
+ */
+function takeOnRanges(context: Context, repeated: readonly [id: MessageId, range: Range][]): Effect[] {
+  const { mempool } = context.state;
+  const owed = new Map<string, { range: Range; ids: MessageId[] }>();
+  for (const [id, range] of repeated) {
+    const entry = mempool.get(id);
+    if (!entry || mempool.isCovered(entry, range)) continue;
+    mempool.takeOn(entry, range);
+    const key = `${range.from} ${range.to}`;
+    const group = owed.get(key) ?? { range, ids: [] };
+    owed.set(key, group);
+    group.ids.push(id);
+  }
+  return [...owed.values()].flatMap(({ range, ids }) =>
+    oweRepair(context, { dueAt: context.now, attempt: 0, range, ids }),
+  );
 }
 
 /**
@@ -120,40 +141,46 @@ export function handOver(context: Context): Effect[] {
   };
   const throughSeq = collectSegments(context, add);
   const repairs = state.repairs.due(now);
+  const effects: Effect[] = [];
   for (const [, repair] of repairs) {
-    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair.range, hops, repair.attempt, () => bodies);
+    const bodies = bodiesOf(context, repair);
+    for (const [hops, some] of bodies) add(repair.range, hops, repair.attempt, () => some);
+    if (bodies.size > 0) effects.push(...oweIgnored(context, repair));
   }
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
   if (full.length === 0) {
     // Nobody to send to: a leaf of the tree. That is settled without a row.
     state.settle(throughSeq, false);
     for (const [id] of repairs) state.repairs.remove(id);
-    return [];
+    return effects;
   }
   const jobs = packJobs(context.config.network, { guid, address: context.self.address, maxGuid: state.maxGuid }, full);
   state.counters.add('jobs', jobs.length);
-  state.handover = { throughSeq, repairs: repairs.map(([id]) => id), legs: countLegs(jobs) };
-  return [{ type: 'hand-over', jobs }];
+  // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
+  const id = Math.floor(context.rng() * 2 ** 53);
+  state.handover = { id, throughSeq, repairs: repairs.map(([row]) => row), legs: countLegs(jobs) };
+  return [...effects, { type: 'hand-over', id, jobs }];
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */
-export function handedOver(context: Context): Effect[] {
+export function handedOver(context: Context, id: number): Effect[] {
   const { state } = context;
   const handover = state.handover;
-  // Null when the node was loaded anew meanwhile: then it hands over again, and receivers drop the duplicates.
-  if (!handover) return [];
+  // Of an earlier life, when the node was loaded anew meanwhile: it hands over again, and receivers drop the duplicates.
+  if (handover?.id !== id) return [];
   state.handover = null;
   state.handoverFailures = 0;
   state.timers.clear('outbox');
   state.settle(handover.throughSeq, true);
-  for (const id of handover.repairs) state.repairs.remove(id);
+  for (const row of handover.repairs) state.repairs.remove(row);
   state.counters.add('legs_handed_over', handover.legs);
   return [];
 }
 
 /** The queue did not take the jobs: all of it stays owed, and is tried again after a pause. */
-export function handoverFailed(context: Context, reason: string): Effect[] {
+export function handoverFailed(context: Context, id: number, reason: string): Effect[] {
   const { state, now } = context;
+  if (state.handover?.id !== id) return [];
   state.handover = null;
   const pause = backoffMs(state.handoverFailures++, context.rng);
   state.timers.set('outbox', now + pause, now);
@@ -166,7 +193,7 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
   const { state, now } = context;
   const effects: Effect[] = [];
   for (const leg of legs) {
-    const peerState = state.roster.failed(leg.to);
+    const peerState = state.roster.failed(leg.to, now);
     const ids = leg.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
     state.counters.add('legs_undeliverable', ids.length);
     state.counters.add('legs_expired', leg.ids.length - ids.length);
@@ -177,6 +204,23 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
     effects.push(...oweRepair(context, { dueAt, attempt: leg.attempt + 1, range: leg.range, ids }));
   }
   return effects;
+}
+
+/**
+ * Peers of a repair's range that are not sent to now: each is owed its own copy, later, as long as the messages live. A peer that
+ * answers again is alive again, and then the copy goes.
+ */
+function oweIgnored(context: Context, repair: Repair): Effect[] {
+  const { state, now } = context;
+  const ids = repair.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
+  const attempt = repair.attempt + 1;
+  return state.roster
+    .ignoredIn(repair.range)
+    .slice(0, IGNORED_OWED_MAX)
+    .flatMap((guid) => {
+      const dueAt = now + backoffMs(attempt, context.rng);
+      return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), ids });
+    });
 }
 
 /** Drops what has expired. */

@@ -9,8 +9,14 @@ import { backupPeers, primaryPeers } from './ring.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { BOOT_GUID, type Guid, type JsonValue, type Member, type Millis, type Peer } from './types.ts';
 
+/** In place of the moment when the first sync timer was set: the others tell when the last round was. */
+const NO_ROUND_YET = 0;
+
 /** Longest pause between having joined and the first sync: at once, but not all together. */
 const FIRST_SYNC_MS_MAX = 1_000;
+
+/** Pause before a boot node that offered another GUID is asked again: a person has to look at it first. */
+const CONFLICT_RETRY_MS = 3_600_000;
 
 /** How long a join may take before it is tried again: the call may have been lost with a crash. */
 const JOIN_RETRY_MS = 15_000;
@@ -18,11 +24,20 @@ const JOIN_RETRY_MS = 15_000;
 /** Asks the boot node for a GUID, tells it a new address, or gets a lost roster from it, unless that is under way. */
 export function startJoin(context: Context): Effect[] {
   const { state, now } = context;
-  const known = state.membership?.address === context.self.address && !state.rosterDamaged;
-  if (state.joining || known) return [];
+  if (state.joining || isWellKnown(context)) return [];
+  // A join that failed waits for its timer, whoever asks meanwhile.
+  if ((state.timers.get('join')?.at ?? 0) > now) return [];
   state.joining = true;
   state.timers.set('join', now + JOIN_RETRY_MS, now);
   return [{ type: 'join' }];
+}
+
+/** Whether the boot node knows where we are, and we know where others are. */
+function isWellKnown(context: Context): boolean {
+  const { state } = context;
+  if (state.membership?.address !== context.self.address || state.rosterDamaged) return false;
+  // Nobody whom we know can be reached: the whole network may have moved while we slept.
+  return state.roster.size === 0 || state.roster.candidates(context.now).length > 0;
 }
 
 /** The boot node gave a GUID: for ever, whatever comes later. */
@@ -33,22 +48,24 @@ export function joinAccepted(context: Context, joined: Joined): Effect[] {
   const { guid, address, incarnation } = joined;
   if (state.guid !== null && state.guid !== guid) {
     // The boot node forgot us. Taking the new GUID would let two nodes have been one.
+    state.rosterDamaged = false;
+    state.timers.set('join', now + CONFLICT_RETRY_MS, now);
     return [logged('CRITICAL', 'network_sync', 'guid_conflict', { guid: state.guid, offered: guid })];
   }
   state.setMembership({ guid, address, incarnation });
   state.rosterDamaged = false;
+  state.joinFailures = 0;
   state.counters.add('joins');
   const learned = learnAll(context, joined.members);
-  state.timers.set('sync', now + Math.round(context.rng() * FIRST_SYNC_MS_MAX), now);
+  state.timers.set('sync', now + Math.round(context.rng() * FIRST_SYNC_MS_MAX), NO_ROUND_YET);
   return [logged('INFO', 'network_sync', 'joined', { guid, address, max_guid: joined.maxGuid }), ...learned.effects];
 }
 
 export function joinFailed(context: Context, reason: string): Effect[] {
   const { state, now } = context;
   state.joining = false;
-  const failures = state.counters.get('joins_failed');
   state.counters.add('joins_failed');
-  const pause = backoffMs(failures, context.rng);
+  const pause = backoffMs(state.joinFailures++, context.rng);
   state.timers.set('join', now + pause, now);
   return [logged('WARNING', 'network_sync', 'join_failed', { reason, retry_in: pause / 1000 })];
 }
@@ -59,7 +76,7 @@ export function syncRound(context: Context): Effect[] {
   if (state.guid === null) return [];
   state.timers.set('sync', now + nextInterval(context), now);
   state.counters.add('sync_rounds');
-  const peers = [...syncPeers(context, state.guid), ...ignoredPeer(context)];
+  const peers = [...syncPeers(context, state.guid), ...troubledPeer(context)];
   const effects = peers.flatMap((peer) => askPeer(context, peer, []));
   const fields = {
     peers: peers.map((peer) => peer.guid),
@@ -89,10 +106,10 @@ export function syncPeers(context: Context, guid: Guid): Peer[] {
   return [...chosen.values()];
 }
 
-/** One of the ignored peers, drawn anew each round: nobody waits for it, and an answer makes it alive again. */
-function ignoredPeer(context: Context): Peer[] {
-  const ignored = context.state.roster.sorted().filter((peer) => peer.state === 'ignored');
-  const drawn = ignored[Math.floor(context.rng() * ignored.length)];
+/** One of the peers that failed, drawn anew each round: nobody waits for it, and an answer makes it alive again. */
+function troubledPeer(context: Context): Peer[] {
+  const troubled = context.state.roster.sorted().filter(({ state }) => state === 'ignored' || state === 'suspect');
+  const drawn = troubled[Math.floor(context.rng() * troubled.length)];
   return drawn ? [drawn] : [];
 }
 
@@ -104,12 +121,13 @@ export function askPeer(
 ): Effect[] {
   const { state } = context;
   if (state.guid === null || peer.guid === state.guid || state.syncing.has(peer.guid)) return [];
-  state.syncing.add(peer.guid);
+  state.syncing.set(peer.guid, { pushed: members.length > 0 });
   const request: SyncRequest = {
     guid: state.guid,
     maxGuidNode: highestNode(context),
     have: state.roster.intervals(state.guid),
-    members,
+    // Its own record goes with each request: that's how a new address spreads where the announcement was lost.
+    members: [...members, selfMember(state, context.self, state.guid)],
   };
   return [{ type: 'sync', to: { guid: peer.guid, address: peer.address }, request }];
 }
@@ -142,6 +160,7 @@ export function syncAsked(
 /** A peer answered: learn from it, go on where it has more, give it what it lacks. */
 export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): Effect[] {
   const { state, now } = context;
+  const pushed = state.syncing.get(guid)?.pushed ?? true;
   state.syncing.delete(guid);
   state.counters.add('sync_answered');
   state.roster.seen(guid, now);
@@ -149,8 +168,8 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   const lacks = state.roster.missingFrom(answer.have);
   const peer = state.roster.get(guid);
   const effects = [...learned.effects];
-  // Each further exchange needs progress on one side, so that two nodes can't keep each other busy.
-  const push = [...lacks.members.filter((member) => member.guid !== guid), ...selfIfMissing(context, answer.have)];
+  // A push once an exchange, a further page only after something new: two nodes must not keep each other busy.
+  const push = pushed ? [] : lacks.members.filter((member) => member.guid !== guid);
   if (peer && (push.length > 0 || (answer.more && learned.added > 0))) effects.push(...askPeer(context, peer, push));
   if (state.catchingUp === guid && !state.syncing.has(guid)) state.catchingUp = null;
   return effects;
@@ -161,7 +180,7 @@ export function syncFailed(context: Context, guid: Guid, reason: string): Effect
   state.syncing.delete(guid);
   if (state.catchingUp === guid) state.catchingUp = null;
   state.counters.add('sync_failed');
-  const peerState = state.roster.failed(guid);
+  const peerState = state.roster.failed(guid, context.now);
   return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason })];
 }
 
@@ -173,7 +192,7 @@ export function catchUp(context: Context, sender: { guid: Guid; address: string;
   const { state } = context;
   if (sender.guid === BOOT_GUID || sender.maxGuid <= state.maxGuid || state.catchingUp !== null) return [];
   const effects = askPeer(context, sender, []);
-  if (effects.length > 0) state.catchingUp = sender.guid;
+  if (state.syncing.has(sender.guid)) state.catchingUp = sender.guid;
   return effects;
 }
 
@@ -212,7 +231,8 @@ function learnAll(context: Context, members: readonly Member[]): { added: number
   const added: Guid[] = [];
   const effects: Effect[] = [];
   for (const member of members) {
-    if (member.guid === state.guid) continue;
+    // Itself, which an announcement may tell of before the join's answer does.
+    if (member.guid === state.guid || member.publicKey === context.self.publicKey) continue;
     const result = state.roster.learn(member, context.now);
     if (result === 'added' || result === 'updated') added.push(member.guid);
     if (result === 'full') effects.push(logged('ERROR', 'network_sync', 'roster_full', { guid: member.guid }));

@@ -48,27 +48,38 @@ interface SegmentIndex {
 /** Meta key: the number of the last segment when the mempool last ran empty. Numbers are never given twice: they are cursors. */
 const SEQ_FLOOR = 'seq_floor';
 
-/** Segments whose bodies stay parsed in memory: those just received are about to be forwarded and read. */
-const RECENT_SEGMENTS = 8;
+/**
+ * Characters of bodies that stay in memory: those just received are about to be forwarded and read. Objects of one class may
+ * share an isolate of 128 MB, so it's little.
+ */
+const RECENT_CHARS_MAX = 1_000_000;
+
+/** Characters of bodies in one page: decoded they take several times as much, and an answer must fit RPC and memory. */
+const PAGE_CHARS_MAX = 1_000_000;
 
 export class Mempool {
   readonly #table: SegmentTable;
   readonly #meta: MetaTable;
+  readonly #damaged: (seq: number) => void;
   readonly #segments = new Map<number, Segment>();
   readonly #entries = new Map<MessageId, Entry>();
   readonly #byKey = new Map<string, Entry>();
   readonly #extraRanges = new Map<MessageId, Range[]>();
   readonly #recent = new Map<number, readonly Canonical[]>();
   #bytes = 0;
+  /** When the first segment can be dropped. */
+  #nextExpiry = Infinity;
+  #recentChars = 0;
   #nextSeq: number;
 
   /** Rebuilds the index. A damaged row is handed to `damaged` and left alone; it goes when it expires. */
   constructor(table: SegmentTable, meta: MetaTable, damaged: (seq: number) => void) {
     this.#table = table;
     this.#meta = meta;
+    this.#damaged = damaged;
     this.#nextSeq = Number(meta.get(SEQ_FLOOR) ?? 0) + 1;
     for (const row of table.index()) {
-      this.#nextSeq = row.seq + 1;
+      this.#nextSeq = Math.max(this.#nextSeq, row.seq + 1);
       const index = decodeIndex(row.index);
       if (!index) damaged(row.seq);
       this.#keep(row.seq, row.expiresAt, index ?? { at: 0, bytes: 0, items: [] });
@@ -142,6 +153,7 @@ export class Mempool {
 
   /** Numbers of the segments after `seq`, ascending. */
   seqsAfter(seq: number): number[] {
+    if (seq >= this.lastSeq) return [];
     return [...this.#segments.keys()].filter((candidate) => candidate > seq);
   }
 
@@ -150,9 +162,11 @@ export class Mempool {
     const recent = this.#recent.get(seq);
     if (recent) return recent;
     const lines = (this.#table.body(seq) ?? '').split('\n') as Canonical[];
-    if (lines.length !== this.entriesOf(seq).length) return [];
-    this.#remember(seq, lines);
-    return lines;
+    const sound = lines.length === this.entriesOf(seq).length;
+    // Remembered also where it is damaged, so that it is told once and not read again for each of its messages.
+    if (!sound) this.#damaged(seq);
+    this.#remember(seq, sound ? lines : []);
+    return sound ? lines : [];
   }
 
   /** Body of one message, null where its row is gone or damaged. */
@@ -177,14 +191,17 @@ export class Mempool {
     const [afterSeq = 0, afterPosition = 0] = after;
     const messages: StoredMessage[] = [];
     let last: Entry | null = null;
+    let chars = 0;
     for (const segment of this.#segments.values()) {
       if (segment.seq < afterSeq) continue;
       for (const entry of segment.entries) {
         if (entry.expiresAt <= now || (entry.seq === afterSeq && entry.position <= afterPosition)) continue;
-        if (messages.length === limit) return { messages, next: last && `${last.seq}.${last.position}` };
+        if (messages.length === limit || chars > PAGE_CHARS_MAX)
+          return { messages, next: last && `${last.seq}.${last.position}` };
         const message = this.read(entry);
         if (!message) continue;
         messages.push(message);
+        chars += this.bodyOf(entry)?.length ?? 0;
         last = entry;
       }
     }
@@ -193,11 +210,19 @@ export class Mempool {
 
   /** Drops the segments whose last message has expired. Returns how many messages went. */
   expire(now: Millis): number {
+    if (now < this.#nextExpiry) return 0;
     let dropped = 0;
+    const last = this.lastSeq;
+    const hadLast = this.#segments.has(last);
+    this.#nextExpiry = Infinity;
     for (const segment of this.#segments.values()) {
-      if (segment.expiresAt > now) continue;
+      if (segment.expiresAt > now) {
+        this.#nextExpiry = Math.min(this.#nextExpiry, segment.expiresAt);
+        continue;
+      }
       this.#table.delete(segment.seq);
       this.#segments.delete(segment.seq);
+      this.#recentChars -= charsOf(this.#recent.get(segment.seq) ?? []);
       this.#recent.delete(segment.seq);
       this.#bytes -= segment.bytes;
       for (const entry of segment.entries) {
@@ -207,7 +232,8 @@ export class Mempool {
         dropped++;
       }
     }
-    if (dropped > 0 && this.#segments.size === 0) this.#meta.set(SEQ_FLOOR, String(this.lastSeq));
+    // Also where the last one was damaged and held nothing: its number has been given.
+    if (hadLast && !this.#segments.has(last)) this.#meta.set(SEQ_FLOOR, String(last));
     return dropped;
   }
 
@@ -243,6 +269,7 @@ export class Mempool {
       idempotencyKey,
     }));
     this.#segments.set(seq, { seq, expiresAt, bytes: index.bytes, entries });
+    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     this.#bytes += index.bytes;
     for (const entry of entries) {
       this.#entries.set(entry.id, entry);
@@ -252,8 +279,12 @@ export class Mempool {
 
   #remember(seq: number, bodies: readonly Canonical[]): void {
     this.#recent.set(seq, bodies);
-    const oldest = this.#recent.keys().next();
-    if (this.#recent.size > RECENT_SEGMENTS && !oldest.done) this.#recent.delete(oldest.value);
+    this.#recentChars += charsOf(bodies);
+    for (const [oldest, held] of this.#recent) {
+      if (this.#recentChars <= RECENT_CHARS_MAX || oldest === seq) return;
+      this.#recent.delete(oldest);
+      this.#recentChars -= charsOf(held);
+    }
   }
 }
 
@@ -271,6 +302,10 @@ function decodeIndex(text: string): SegmentIndex | null {
   } catch {
     return null;
   }
+}
+
+function charsOf(bodies: readonly Canonical[]): number {
+  return bodies.reduce((sum, body) => sum + body.length, 0);
 }
 
 function parseCursor(cursor: string): number[] | null {

@@ -18,6 +18,7 @@ export interface Self {
 
 /** A handover to the queue that is under way. */
 export interface PendingHandover {
+  readonly id: number;
   readonly throughSeq: number;
   readonly repairs: readonly number[];
   readonly legs: number;
@@ -45,8 +46,9 @@ export class NodeState {
   /** What was found damaged while loading; the first input reports it. */
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
-  readonly syncing = new Set<Guid>();
+  readonly syncing = new Map<Guid, { readonly pushed: boolean }>();
   joining = false;
+  joinFailures = 0;
   /** Whom a sync is under way with that must end before anything is forwarded. */
   catchingUp: Guid | null = null;
   /** Stored peers could not be read: they are asked for again. */
@@ -106,7 +108,7 @@ export class NodeState {
   /** When this node last began to synchronise, and when it will again. */
   syncTimes(): { readonly last: Millis | null; readonly next: Millis | null } {
     const timer = this.timers.get('sync');
-    return { last: this.guid === null ? null : (timer?.setAt ?? null), next: timer?.at ?? null };
+    return { last: timer && timer.setAt > 0 ? timer.setAt : null, next: timer?.at ?? null };
   }
 }
 

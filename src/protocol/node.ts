@@ -65,9 +65,9 @@ function react(context: Context, input: Input): Handled {
     case 'sync-failed':
       return silently(syncFailed(context, input.guid, input.reason));
     case 'handed-over':
-      return silently(handedOver(context));
+      return silently(handedOver(context, input.id));
     case 'handover-failed':
-      return silently(handoverFailed(context, input.reason));
+      return silently(handoverFailed(context, input.id, input.reason));
     case 'undeliverable':
       return silently(undeliverable(context, input.legs, input.reason));
   }
@@ -92,7 +92,7 @@ function onTimer(context: Context, kind: TimerKind): Effect[] {
       return startJoin(context);
     case 'sync':
       // Expiry rides on the sync rounds: a timer of its own would cost rows, and being late costs nothing.
-      return [...expire(context), ...syncRound(context)];
+      return [...expire(context), ...startJoin(context), ...syncRound(context)];
     case 'outbox':
     case 'repair':
       // handle() hands over what is due after every input.
@@ -103,8 +103,8 @@ function onTimer(context: Context, kind: TimerKind): Effect[] {
 
 function armRepairTimer(context: Context): void {
   const { state, now } = context;
-  // While a handover is under way, or waits for its own timer, what is due goes with the next one.
-  if (state.handover !== null || state.timers.get('outbox')) return;
+  // While a handover or a catch-up is under way, or a retry waits for its timer, what is due goes with what comes of that.
+  if (state.handover !== null || state.catchingUp !== null || state.timers.get('outbox')) return;
   const next = state.repairs.nextDue();
   if (next !== null) state.timers.setBy('repair', next, now);
 }

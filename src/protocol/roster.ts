@@ -4,11 +4,14 @@ import { CAPABILITIES_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_
 import { isAddress, isGuid, isObject } from './message.ts';
 import type { TextTable } from './store.ts';
 import type { Interval } from './sync.ts';
-import type { Candidate } from './tree.ts';
-import type { Guid, JsonValue, Member, Millis, Peer, PeerState } from './types.ts';
+import { inRange, type Candidate } from './tree.ts';
+import type { Guid, JsonValue, Member, Millis, Peer, PeerState, Range } from './types.ts';
 
 /** GUIDs in one stored row: about 16 KB at 250 bytes each, far below the 2 MB of a row. */
 const BLOCK_SIZE = 64;
+
+/** Failures of one peer within this time count once (guess: longer than the queue takes to give several jobs up). */
+const FAILURE_WINDOW_MS = 5_000;
 
 const STATES: readonly PeerState[] = ['probation', 'alive', 'suspect', 'ignored', 'left'];
 
@@ -24,6 +27,7 @@ export class Roster {
   readonly #policy: RosterPolicy;
   readonly #peers = new Map<Guid, Peer>();
   readonly #dirty = new Set<number>();
+  readonly #failedAt = new Map<Guid, Millis>();
   #maxGuid: Guid = 0;
   /** GUIDs in ascending order; null after an addition. */
   #order: readonly Guid[] | null = null;
@@ -85,10 +89,15 @@ export class Roster {
     else this.#keep(next);
   }
 
-  /** A call that got no answer. Returns the state that the peer is in now, or null where it is unknown. */
-  failed(guid: Guid): PeerState | null {
+  /**
+   * A call that got no answer. Returns the state that the peer is in now, or null where it is unknown. What fails together
+   * is one failure: under load a short outage makes dozens of calls fail.
+   */
+  failed(guid: Guid, now: Millis): PeerState | null {
     const peer = this.#peers.get(guid);
     if (!peer || peer.state === 'left') return peer?.state ?? null;
+    if (now - (this.#failedAt.get(guid) ?? -Infinity) < FAILURE_WINDOW_MS) return peer.state;
+    this.#failedAt.set(guid, now);
     const failures = peer.failures + 1;
     const state = failures >= this.#policy.maxFailures ? 'ignored' : 'suspect';
     if (state !== peer.state) this.#write({ ...peer, state, failures });
@@ -113,6 +122,13 @@ export class Roster {
   isReachable(guid: Guid): boolean {
     const peer = this.#peers.get(guid);
     return peer !== undefined && isLive(peer.state) && this.#isHosted(peer);
+  }
+
+  /** GUIDs on the arc that are not sent to for the moment, but have not left. */
+  ignoredIn(range: Range): Guid[] {
+    return [...this.#peers.values()]
+      .filter((peer) => peer.state === 'ignored' && inRange(range, peer.guid))
+      .map((peer) => peer.guid);
   }
 
   /** GUIDs known, `self` included, as intervals; cut off after the last that fits. */

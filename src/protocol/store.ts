@@ -40,7 +40,8 @@ export interface SegmentTable {
 }
 
 /** Kinds of timers; one of each at most. */
-export type TimerKind = 'join' | 'sync' | 'outbox' | 'repair';
+export const TIMER_KINDS = ['join', 'sync', 'outbox', 'repair'] as const;
+export type TimerKind = (typeof TIMER_KINDS)[number];
 
 /** A timer: when it is due, and when it was set. */
 export interface TimerRow {

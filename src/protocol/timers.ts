@@ -1,6 +1,6 @@
 // Timers: one of each kind, all in the store. A Durable Object has one alarm, so the shell sets it to the earliest of them,
 // overdue ones included: a timer that a crash left behind must still fire.
-import type { TimerKind, TimerRow, TimerTable } from './store.ts';
+import { TIMER_KINDS, type TimerKind, type TimerRow, type TimerTable } from './store.ts';
 import type { Millis } from './types.ts';
 
 export class Timers {
@@ -9,7 +9,8 @@ export class Timers {
 
   constructor(table: TimerTable) {
     this.#table = table;
-    for (const row of table.all()) this.#rows.set(row.kind, row);
+    // A newer version may have left kinds that this one cannot handle: they would be due for ever.
+    for (const row of table.all()) if (TIMER_KINDS.includes(row.kind)) this.#rows.set(row.kind, row);
   }
 
   get(kind: TimerKind): TimerRow | null {

@@ -77,9 +77,20 @@ function cutArc(range: Range, members: readonly Candidate[], fanout: number): Le
     const to = group === groups - 1 ? range.to : guidAt(inside, end);
     const delegate = inside.slice(start, end).find((member) => member.trusted);
     if (delegate) legs.push({ to: delegate.guid, range: { from, to } });
-    else for (const member of inside.slice(start, end)) legs.push({ to: member.guid, range: onlyMe(member.guid) });
+    else legs.push(...legEach(inside.slice(start, end), { from, to }));
   }
   return legs;
+}
+
+/** A leg a member: nobody that we know of hangs on them, but the gaps between them are still somebody's. */
+function legEach(members: readonly Candidate[], arc: Range): Leg[] {
+  return members.map((member, index) => ({
+    to: member.guid,
+    range: {
+      from: index === 0 ? arc.from : member.guid,
+      to: index === members.length - 1 ? arc.to : guidAt(members, index + 1),
+    },
+  }));
 }
 
 function guidAt(members: readonly Candidate[], index: number): Guid {

@@ -76,6 +76,22 @@ describe('cron tick', () => {
     expect(woken.size).toBe(10);
   });
 
+  it.each([150, 350])('every one of %i slots has its turn while one is missing', async (nodeCount) => {
+    const woken = new Set<number>();
+    const wake = async (slot: number) => void woken.add(slot);
+    for (let minute = 0; minute < 20; minute++) {
+      await tick(SYNC_CRON, minute * 60_000, ports(nodeCount, { members: async () => nodeCount - 1, wake }).made);
+    }
+    expect(woken.size).toBe(nodeCount);
+  });
+
+  it('nodes are woken also while the boot node does not answer', async () => {
+    const { seen, made } = ports(4, { members: async () => Promise.reject(new Error('away')) });
+    await tick(SYNC_CRON, 0, made);
+    expect(seen.woken).toEqual([1, 2, 3, 4]);
+    expect(seen.events).toContain('boot_unreachable');
+  });
+
   it('a node that fails does not keep the others asleep', async () => {
     const woken: number[] = [];
     const { seen, made } = ports(6, {

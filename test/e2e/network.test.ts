@@ -44,6 +44,10 @@ describe('a local network', () => {
       for (const messages of read) {
         expect(messages.map(({ id }) => id).sort()).toEqual([...expected].sort());
       }
+      for (const messages of read) {
+        const times = messages.map((message) => message.received_at);
+        expect(times).toEqual([...times].sort((a, b) => a - b));
+      }
       // The same pages again give the same order: a cursor is a place in it.
       expect((await messagesOf(network, 2)).map(({ id }) => id)).toEqual(read[1]?.map(({ id }) => id));
       expect((await totals(network)).get('pychain_deliveries_total{result="duplicate"}')).toBe(0);

@@ -55,16 +55,22 @@ describe('roster', () => {
 
   it('counts failures, ignores after MAX_FAILURES, forgives at a sign of life', () => {
     const known = roster([1]);
-    expect(known.failed(1)).toBe('suspect');
+    expect(known.failed(1, NOW)).toBe('suspect');
     expect(known.isReachable(1)).toBe(true);
     expect(known.candidates(NOW)).toEqual([{ guid: 1, trusted: false }]);
-    known.failed(1);
-    expect(known.failed(1)).toBe('ignored');
+    known.failed(1, NOW + 10_000);
+    expect(known.failed(1, NOW + 20_000)).toBe('ignored');
     expect(known.isReachable(1)).toBe(false);
     expect(known.candidates(NOW)).toEqual([]);
-    known.seen(1, NOW + 5);
-    expect(known.get(1)).toMatchObject({ state: 'alive', failures: 0, lastSeen: NOW + 5 });
-    expect(known.failed(99)).toBeNull();
+    known.seen(1, NOW + 20_005);
+    expect(known.get(1)).toMatchObject({ state: 'alive', failures: 0, lastSeen: NOW + 20_005 });
+    expect(known.failed(99, NOW)).toBeNull();
+  });
+
+  it('takes what fails together for one failure', () => {
+    const known = roster([1]);
+    for (let call = 0; call < 50; call++) known.failed(1, NOW + call);
+    expect(known.get(1)).toMatchObject({ state: 'suspect', failures: 1 });
   });
 
   it('writes no row for a sign of life alone', () => {

@@ -140,6 +140,29 @@ describe('delivery consumer', () => {
     expect(seen.events.filter((event) => event === 'job_unreadable')).toHaveLength(poison.length);
   });
 
+  it('takes a large batch in slices, each settled before the next is in hand', async () => {
+    const order: string[] = [];
+    const big = () =>
+      job([
+        {
+          bodies: bodies(...Array.from({ length: 400 }, (_, index) => `m${index}`)),
+          legs: Array.from({ length: 100 }, (_, index) => leg(index + 2)),
+        },
+      ]);
+    const messages = [1, 2, 3].map((name) => {
+      const one = message(encodeJob(big()));
+      return Object.assign(one, { ack: () => void order.push(`ack ${name}`) });
+    });
+    const { made } = ports();
+    const { deliver } = made;
+    made.deliver = async (...args) => {
+      if (order.at(-1) !== 'deliver') order.push('deliver');
+      return await deliver(...args);
+    };
+    await consume(messages, made);
+    expect(order).toEqual(['deliver', 'ack 1', 'deliver', 'ack 2', 'deliver', 'ack 3']);
+  });
+
   it('tells the target of the sender that knows most', async () => {
     const newer = { ...job([{}]), from: { guid: 5, address: 'local:/n/5', maxGuid: 40 } };
     const { seen, made } = ports();

@@ -52,6 +52,8 @@ export class TestNetwork {
   /** Deliveries by message body: how many arrived where. */
   readonly arrivals = new Map<string, Map<number, number>>();
   readonly jobs: Job[] = [];
+  /** Joins that were asked for, those that were lost included. */
+  joins = 0;
   /** Handovers that the queue refuses, and crashes right after a commit, when set. */
   queueRefuses = false;
   losesEffectsOf = new Set<number>();
@@ -153,6 +155,7 @@ export class TestNetwork {
   }
 
   #perform(slot: number, effect: Effect): void {
+    if (effect.type === 'join') this.joins++;
     if (this.losesEffectsOf.has(slot)) return;
     const { driver } = this.node(slot);
     switch (effect.type) {
@@ -175,9 +178,9 @@ export class TestNetwork {
         return;
       case 'hand-over':
         this.#later(() => {
-          if (this.queueRefuses) return driver.submit({ type: 'handover-failed', reason: 'refused' });
+          if (this.queueRefuses) return driver.submit({ type: 'handover-failed', id: effect.id, reason: 'refused' });
           for (const job of effect.jobs) this.#deliver(job);
-          return driver.submit({ type: 'handed-over' });
+          return driver.submit({ type: 'handed-over', id: effect.id });
         });
         return;
     }
