@@ -16,6 +16,8 @@ const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
 const SLOT = /^[1-9][0-9]{0,8}$/;
 
+const WATCHED = /\/api\/v1\/(status|metrics)$/;
+
 /** Of a path, in a log line. */
 const PATH_CHARS_MAX = 200;
 
@@ -52,6 +54,8 @@ function accessLog(config: ApiConfig, log: ApiLog): MiddlewareHandler<ApiEnv> {
     const name = nodeName(path, config);
     c.set('nodeName', name);
     await next();
+    // Whoever watches asks these all the time; nobody wants to read that.
+    if (c.res.ok && WATCHED.test(path)) return;
     const fields = { request_id: c.var.requestId, method, path: path.slice(0, PATH_CHARS_MAX), status: c.res.status };
     log(name, 'DEBUG', 'request', fields);
   };

@@ -4,7 +4,7 @@ import type { ProtocolConfig } from './config.ts';
 import type { Joined } from './effects.ts';
 import { packJobs, type Bundle, type Job } from './job.ts';
 import { CAPABILITIES, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX } from './limits.ts';
-import { composeMessage, isAddress } from './message.ts';
+import { composeMessage, isAddress, PEER_JOINED } from './message.ts';
 import { writeMember } from './roster.ts';
 import type { Allocation, BootStore } from './store.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
@@ -73,7 +73,7 @@ export function announcement(
     const message = composeMessage(
       {
         network: config.network,
-        data: { event: { name: 'PEER_JOINED', args: { members: part.map(writeMember) } } },
+        data: { event: { name: PEER_JOINED, args: { members: part.map(writeMember) } } },
         originator: { guid: BOOT_GUID, address },
         broadcastAt: now,
         expiresAt: now + config.messageTtlMs,

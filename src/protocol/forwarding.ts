@@ -16,7 +16,7 @@ import {
 import { packJobs, type Bundle, type JobLeg } from './job.ts';
 import { HANDOVER_BYTES_MAX, MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
-import { composeMessage, decodeMessage, type Message } from './message.ts';
+import { composeMessage, decodeMessage, eventOf, PEER_JOINED, type Message } from './message.ts';
 import type { Repair } from './repairs.ts';
 import { cutRange, onlyMe, wholeRing } from './tree.ts';
 import { err, ok, type Delivery, type Guid, type MessageId, type Range, type Result } from './types.ts';
@@ -41,6 +41,10 @@ export function originate(
     if (before) {
       const same = toCanonicalOrNull(before.data) === toCanonicalOrNull(origination.data);
       return same ? ok({ id: before.id, broadcastAt: before.broadcastAt }) : err({ reason: 'key-reused' });
+    }
+    if (eventOf(origination.data)?.name === PEER_JOINED) {
+      const message = 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here';
+      return err({ reason: 'bad-data', path: 'data.event.name', message });
     }
     const message = compose(context, guid, origination);
     if (!message.ok) return message;

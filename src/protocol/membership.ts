@@ -2,7 +2,7 @@
 import { backoffMs } from './backoff.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
 import { CAPABILITIES } from './limits.ts';
-import { eventOf, type Message } from './message.ts';
+import { eventOf, PEER_JOINED, type Message } from './message.ts';
 import type { NodeState, Self } from './node-state.ts';
 import { readMember } from './roster.ts';
 import { backupPeers, primaryPeers } from './ring.ts';
@@ -202,7 +202,7 @@ export function onEvents(context: Context, messages: readonly Message[]): Effect
     const event = eventOf(content.data);
     if (!event) return [];
     switch (event.name) {
-      case 'PEER_JOINED':
+      case PEER_JOINED:
         return onPeerJoined(context, content.originator.guid, event.args['members']);
       default:
         return [
@@ -218,7 +218,7 @@ export function onEvents(context: Context, messages: readonly Message[]): Effect
 /** Told by the boot node alone: anyone else's word is not believed. */
 function onPeerJoined(context: Context, from: Guid, members: JsonValue | undefined): Effect[] {
   if (from !== BOOT_GUID)
-    return [logged('WARNING', 'network_sync', 'event_refused', { name: 'PEER_JOINED', guid: from })];
+    return [logged('WARNING', 'network_sync', 'event_refused', { name: PEER_JOINED, guid: from })];
   const list = Array.isArray(members) ? (members as readonly JsonValue[]).map(readMember) : [];
   return learnAll(
     context,

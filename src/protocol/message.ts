@@ -24,6 +24,9 @@ import {
 /** Visible ASCII that needs no escapes in JSON, so that sizes can be computed before encoding. */
 const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
+/** The one event that only the boot node sends: new members, or members with a new address. */
+export const PEER_JOINED = 'PEER_JOINED';
+
 /** Why a body is not a message of this network. */
 export type Rejection =
   | { readonly reason: 'too-large'; readonly bytes: number }

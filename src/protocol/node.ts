@@ -1,7 +1,7 @@
 // The node machine: what a node does, as a function of what it knows and what comes in. Synchronous, total, no IO: what a peer
 // sends never makes it throw; a bug of ours asserts, and the driver rolls the transaction back. The rules are in the files
 // that it composes; they do not know each other.
-import { logged, type Context, type Effect, type Input, type Reply } from './effects.ts';
+import { logged, type Context, type Effect, type Input, type Outcome, type Reply } from './effects.ts';
 import { expire, handedOver, handOver, handoverFailed, originate, receive, undeliverable } from './forwarding.ts';
 import {
   catchUp,
@@ -14,7 +14,11 @@ import {
   syncFailed,
   syncRound,
 } from './membership.ts';
+import type { Message } from './message.ts';
 import type { TimerKind } from './store.ts';
+
+/** Ids in a log line. */
+const LOGGED_IDS_MAX = 8;
 
 export interface Handled {
   readonly reply: Reply;
@@ -53,7 +57,7 @@ function react(context: Context, input: Input): Handled {
       const sync = input.newest ? catchUp(context, input.newest) : [];
       return {
         reply: { type: 'delivered', outcomes },
-        effects: [...effects, ...events, ...sync, ...summary(outcomes)],
+        effects: [...effects, ...events, ...sync, summary(outcomes, fresh)],
       };
     }
     case 'sync-asked': {
@@ -109,11 +113,12 @@ function armRepairTimer(context: Context): void {
   if (next !== null) state.timers.setBy('repair', next, now);
 }
 
-/** One line a batch, not one a message. */
-function summary(outcomes: readonly string[]): Effect[] {
+/** One line a batch, not one a message: the first few ids make it possible to follow a message. */
+function summary(outcomes: readonly Outcome[], fresh: readonly Message[]): Effect {
   const counts = { new: 0, duplicate: 0, rejected: 0, busy: 0 };
-  for (const outcome of outcomes) counts[outcome as keyof typeof counts]++;
-  return [logged(counts.busy > 0 ? 'WARNING' : 'DEBUG', 'mempool', 'received', counts)];
+  for (const outcome of outcomes) counts[outcome]++;
+  const ids = fresh.slice(0, LOGGED_IDS_MAX).map(({ id }) => id.slice(0, 12));
+  return logged(counts.busy > 0 ? 'WARNING' : 'DEBUG', 'mempool', 'received', { ...counts, ids });
 }
 
 function silently(effects: readonly Effect[]): Handled {

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { setUp } from './fakes.ts';
 
-test('each request leaves a line at DEBUG in the log of the node that was asked, and of none that does not exist', async () => {
+test('each request but those of watchers leaves a line at DEBUG in the log of the node that was asked, and of none that does not exist', async () => {
   const { app, accesses } = setUp();
   for (const path of [
+    '/n/3/api/v1/members',
     '/n/3/api/v1/status',
     '/n/3/api/v1/nowhere',
-    '/api/v1/status',
+    '/api/v1/members',
     '/n/99/api/v1/status',
     '/',
     `/${'x'.repeat(5_000)}`,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { composeMessage } from '../../src/protocol/message.ts';
 import { TestNetwork } from '../support/network.ts';
 
 function counts(network: TestNetwork, originators: ReadonlySet<number>) {
@@ -451,14 +452,34 @@ describe('limits and bad input', () => {
     expect(network.logs.filter(({ event }) => event === 'deliveries_rejected').length).toBeLessThan(5);
   });
 
-  it('PEER_JOINED of anybody but the boot node is not believed', () => {
+  it('PEER_JOINED of anybody but the boot node is refused where it starts, and not believed where it arrives', () => {
     const network = new TestNetwork(3);
     network.start();
-    const member = { guid: 99, address: 'local:/n/99', public_key: 'k'.repeat(43), incarnation: 0, capabilities: [] };
-    network.originate(1, { event: { name: 'PEER_JOINED', args: { members: [member] } } });
-    network.settle();
-    for (const node of network.nodes) expect(node.driver.state.maxGuid).toBe(3);
-    expect(network.messagesAt(3)).toHaveLength(1);
+    const member = {
+      guid: 99,
+      address: 'local:/n/99',
+      public_key: `${'k'.repeat(42)}A`,
+      incarnation: 0,
+      capabilities: [],
+    };
+    const data = { event: { name: 'PEER_JOINED', args: { members: [member] } } };
+    const refused = { reason: 'bad-data', path: 'data.event.name' };
+    expect(network.originate(1, data)).toMatchObject({ results: [{ ok: false, error: refused }] });
+    const forged = composeMessage(
+      {
+        network: 'test',
+        data,
+        originator: { guid: 1, address: 'local:/n/1' },
+        broadcastAt: network.now,
+        expiresAt: network.now + 1_000,
+      },
+      1,
+    );
+    if (!forged.ok) throw new Error(forged.error.reason);
+    const deliveries = [{ body: forged.value.body, range: { from: 2, to: 1 }, hops: 1 }];
+    network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null });
+    expect(network.node(2).driver.state.maxGuid).toBe(3);
+    expect(network.logs.map(({ event }) => event)).toContain('event_refused');
   });
 
   it('an unauthenticated sync is told what it lacks and believed nothing', () => {
