@@ -7,6 +7,7 @@ import { nodeUrl, type Client } from './client.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { parseWhole } from './settings.ts';
 import { findTarget, parseNode, type TargetOptions } from './target.ts';
+import { intervals } from './text.ts';
 
 export interface BroadcastOptions extends TargetOptions {
   readonly from: string;
@@ -22,16 +23,20 @@ export interface BroadcastOptions extends TargetOptions {
 const WAIT_SECONDS = 30;
 const WAIT_SECONDS_MAX = 86_400;
 const TTL_MAX = 86_400;
+const EXAMPLE = `give an object, for example '{"hello": "world"}'`;
 const POLL_MS = 100;
 const PARALLEL = 16;
 
 /** Broadcasts; the exit code is 0 only if the message was accepted and, with --wait, is everywhere. */
 export async function broadcast(argument: string, options: BroadcastOptions): Promise<ExitCode> {
   const node = parseNode(options.from, false);
+  refuseEmpty(options.event, '--event');
+  refuseEmpty(options.idempotencyKey, '--idempotency-key');
   const ttl = options.ttl === undefined ? undefined : parseWhole(options.ttl, 1, TTL_MAX, '--ttl');
   const timeout =
     options.timeout === undefined ? WAIT_SECONDS : parseWhole(options.timeout, 1, WAIT_SECONDS_MAX, '--timeout');
-  const data = parseData(argument === '-' ? await readText(process.stdin) : argument);
+  const data =
+    argument === '-' ? parseData(await readText(process.stdin), 'standard input') : parseData(argument, 'the message');
   const content = options.event === undefined ? { data } : { event: { name: options.event, args: data } };
   const { client } = await findTarget(options, process.env);
   const accepted = await client.broadcast(node, { ...content, ttl }, options.idempotencyKey ?? null);
@@ -42,8 +47,7 @@ export async function broadcast(argument: string, options: BroadcastOptions): Pr
   const all = coverage.missing.length === 0;
   if (!options.json) {
     process.stdout.write(`${coverage.reached} of ${coverage.of} nodes in ${coverage.seconds.toFixed(2)} s\n`);
-    if (!all)
-      process.stderr.write(`not at ${coverage.missing.map(({ guid, why }) => `${guid} (${why})`).join(', ')}\n`);
+    if (!all) process.stderr.write(`${missingLine(coverage.missing)}\n`);
   }
   return all ? EXIT.ok : EXIT.failed;
 }
@@ -55,6 +59,13 @@ export interface Coverage {
   /** From when it was accepted to when the last one that we saw had it. */
   readonly seconds: number;
   readonly missing: readonly { readonly guid: number; readonly why: string }[];
+}
+
+/** `not at 61 nodes: 5-64 (not there), 70 (no answer within 15 s)` */
+export function missingLine(missing: Coverage['missing']): string {
+  const groups = Map.groupBy(missing, ({ why }) => why);
+  const parts = [...groups].map(([why, nodes]) => `${intervals(nodes.map(({ guid }) => guid))} (${why})`);
+  return `not at ${missing.length === 1 ? '1 node' : `${missing.length} nodes`}: ${parts.join(', ')}`;
 }
 
 async function waitForAll(client: Client, node: number | 'boot', id: string, seconds: number): Promise<Coverage> {
@@ -97,18 +108,26 @@ async function membersOf(client: Client, node: number | 'boot'): Promise<{ guid:
   return [...bases].map(([guid, base]) => ({ guid, base }));
 }
 
-function parseData(text: string): unknown {
+function refuseEmpty(value: string | undefined, option: string): void {
+  if (value?.trim() === '')
+    throw new CliError(`${option}: must not be empty; give a text, or leave it out`, EXIT.usage);
+}
+
+/** The JSON object in the text; `source` says where that is from. */
+export function parseData(text: string, source: string): unknown {
+  if (text.trim() === '') throw new CliError(`${source} is empty; give a JSON object`, EXIT.usage);
   // As strict as the nodes are: JSON.parse would change some numbers and drop repeated keys before they see them.
   const parsed = parseJson(text, { depthMax: JSON_DEPTH_MAX });
   if (!parsed.ok) {
     const { path, message } = parsed.error;
+    if (message.endsWith('expected nothing'))
+      throw new CliError('expected one JSON object, found more after it', EXIT.usage);
     const place = path === '' ? '' : ` at ${path}`;
-    throw new CliError(
-      `not a message${place}: ${message}; give an object, for example '{"hello": "world"}'`,
-      EXIT.usage,
-    );
+    // Who gave an object with a slip in it needs no example of one.
+    const hint = text.trimStart().startsWith('{') ? '' : `; ${EXAMPLE}`;
+    throw new CliError(`not a message${place}: ${message}${hint}`, EXIT.usage);
   }
   const data = parsed.value;
   if (typeof data === 'object' && data !== null && !Array.isArray(data)) return data;
-  throw new CliError(`the message is not a JSON object; give one, for example '{"hello": "world"}'`, EXIT.usage);
+  throw new CliError(`the message is not a JSON object; ${EXAMPLE}`, EXIT.usage);
 }

@@ -44,7 +44,8 @@ export function nodeUrl(url: string, node: NodeName): string {
 export function createClient(options: ClientOptions): Client {
   const url = options.url.replace(/\/+$/, '');
   const request = (target: string, init?: RequestInit) => send(target, url, options.timeoutMs ?? TIMEOUT_MS, init);
-  const get = async <T extends z.ZodType>(schema: T, target: string) => read(schema, await request(target), target);
+  const get = async <T extends z.ZodType>(schema: T, target: string) =>
+    read(schema, await request(target), target, url);
   const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
   return {
     url,
@@ -62,12 +63,14 @@ export function createClient(options: ClientOptions): Client {
     hasMessage: async (base, id) => {
       const target = `${base}/api/v1/messages/${encodeURIComponent(id)}`;
       const response = await request(target);
-      if (response.status !== 404) await read(schemas.messageSchema, response, target);
+      if (response.status !== 404) await read(schemas.messageSchema, response, target, base);
       else await response.body?.cancel();
       return response.status !== 404;
     },
     broadcast: async (node, body, idempotencyKey) => {
       if (options.token === null) {
+        // Where no network runs there is no token either: that it does not run is what one needs to hear.
+        await get(schemas.statusSchema, `${api(node)}/status`);
         throw new CliError(
           'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
           EXIT.usage,
@@ -77,7 +80,11 @@ export function createClient(options: ClientOptions): Client {
       if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey);
       const target = `${api(node)}/messages`;
       const response = await request(target, { method: 'POST', headers, body: JSON.stringify(body) });
-      return read(schemas.acceptedSchema, response, target);
+      if (response.status === 401) {
+        await response.body?.cancel();
+        throw new ProblemError(`${url}: not the admin token of this network`, response.status);
+      }
+      return read(schemas.acceptedSchema, response, target, url);
     },
   };
 }
@@ -115,14 +122,20 @@ async function send(target: string, url: string, timeoutMs: number, init: Reques
   }
 }
 
-async function read<T extends z.ZodType>(schema: T, response: Response, target: string): Promise<z.infer<T>> {
+async function read<T extends z.ZodType>(
+  schema: T,
+  response: Response,
+  target: string,
+  url: string,
+): Promise<z.infer<T>> {
   const text = await readBody(response, target);
+  if (isElsewhere(response)) throw new CliError(`${url}: answers, but is not a pychain network`);
   if (!response.ok) throw problem(response, text, target);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new CliError(`${target}: answered something that is not JSON; is it a pychain network?`);
+    throw new CliError(`${url}: answers, but is not a pychain network`);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -130,6 +143,13 @@ async function read<T extends z.ZodType>(schema: T, response: Response, target: 
   throw new CliError(
     `${target}: unexpected answer: ${issue?.path.join('.') || 'body'}: ${issue?.message ?? ''}; is it a pychain network?`,
   );
+}
+
+/** Whether this is nothing that a pychain network answers. Failures may be those of a proxy before one. */
+function isElsewhere(response: Response): boolean {
+  const type = response.headers.get('content-type') ?? '';
+  if (response.status >= 500) return false;
+  return type.startsWith('text/html') || (response.status === 404 && !type.startsWith('application/problem+json'));
 }
 
 async function readBody(response: Response, target: string): Promise<string> {

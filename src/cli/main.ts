@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../api/version.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { LOG_NAMES } from './log-line.ts';
@@ -14,6 +15,7 @@ Exit codes: 0 done; 1 the network refused or failed; 2 wrong arguments or config
 function program(done: (code: ExitCode) => void): Command {
   const root = new Command('pychain')
     .description('A peer-to-peer broadcast network on Cloudflare Workers: run one here, and speak to one anywhere.')
+    .version(VERSION, '--version', 'print the version')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .addHelpText('after', EXIT_HELP);
@@ -28,7 +30,7 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
   root
     .command('up')
     .description('run a local network: a boot node and nodes, in workerd')
-    .argument('[nodes]', `number of nodes (default: NODE_COUNT, or ${DEFAULT_NODES})`)
+    .argument('[nodes]', `number of nodes (default: NODE_COUNT, that of earlier runs, or ${DEFAULT_NODES})`)
     .option('-e, --env <NAME=VALUE>', 'set a variable, before the environment; repeat for more', collect, [])
     .option('--port <port>', 'where to listen; 0 for any free port', String(DEFAULT_PORT))
     .option('--host <address>', 'where to listen', DEFAULT_HOST)

@@ -1,15 +1,17 @@
 // Commands that read from a running network: status, peers, messages, tail.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { resolve } from 'node:path';
-import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
 import { CliError, EXIT, printable, type ExitCode } from './errors.ts';
 import { LOG_NAMES } from './log-line.ts';
+import { onParentGone } from './parent.ts';
 import type { MessageRecord } from './schemas.ts';
 import { folders, parseWhole } from './settings.ts';
-import { readRunning } from './state-folder.ts';
+import { isFolder, readNodeCount, readRunning } from './state-folder.ts';
 import { ageText, peersText, tableLines } from './table.ts';
 import { Tail, tailedJson, type TailedLine } from './tail.ts';
 import { findTarget, parseNode, type TargetOptions } from './target.ts';
+import { cut, intervals } from './text.ts';
 
 export interface QueryOptions extends TargetOptions {
   readonly json: boolean;
@@ -69,7 +71,9 @@ export async function messages(
   const name = parseNode(node, false);
   const limit = options.limit === undefined ? Infinity : parseWhole(options.limit, 1, 1_000_000, '--limit');
   const { client } = await findTarget(options, process.env);
-  const show = (message: MessageRecord) => say(options.json ? JSON.stringify(message) : messageLine(message));
+  const width = process.stdout.isTTY ? process.stdout.columns || LINE_CHARS : LINE_CHARS;
+  const show = (message: MessageRecord) =>
+    say(options.json ? JSON.stringify(message) : cut(messageLine(message), width));
   const newest: MessageRecord[] = [];
   for await (const message of client.messages(name)) {
     if (limit === Infinity) show(message);
@@ -80,10 +84,28 @@ export async function messages(
   return EXIT.ok;
 }
 
-function messageLine(message: MessageRecord): string {
+/** Width of a line where there is no terminal to ask. */
+const LINE_CHARS = 160;
+
+const joinedSchema = z.object({
+  event: z.object({
+    name: z.literal('PEER_JOINED'),
+    args: z.object({ members: z.array(z.looseObject({ guid: z.number() })) }),
+  }),
+});
+
+/** One line for people, however long; whole messages are what --json is for. */
+export function messageLine(message: MessageRecord): string {
   const at = new Date(message.broadcast_timestamp * 1000).toISOString();
   const hops = message.hops === 1 ? '1 hop' : `${message.hops} hops`;
-  return `${at} ${message.id.slice(0, 12)} from ${message.originator.guid}, ${hops}: ${printable(JSON.stringify(message.data))}`;
+  const { guid } = message.originator;
+  // The boot node's alone: to others' events of that name nobody listens.
+  const joined = guid === 0 ? joinedSchema.safeParse(message.data).data?.event.args.members : undefined;
+  const what =
+    joined === undefined
+      ? printable(JSON.stringify(message.data))
+      : `PEER_JOINED ${intervals(joined.map((member) => member.guid))}`;
+  return `${at} ${printable(message.id.slice(0, 12))} from ${guid}, ${hops}: ${what}`;
 }
 
 export interface TailArguments {
@@ -107,11 +129,13 @@ export async function tail(node: string | undefined, options: TailArguments): Pr
     throw new CliError(`node ${node}: give a number from 1, boot or worker`, EXIT.usage);
   }
   const logDir = await findLogDir(process.env);
+  if (node !== undefined) await checkLogged(node, logDir);
   const onLine = (line: TailedLine) =>
     say(options.json ? tailedJson(line) : tailedText(line, node === undefined, log === null));
   const follower = new Tail({ logDir, node: node ?? null, log, lines, onLine });
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  onParentGone(() => stop.abort());
   do {
     await follower.poll();
     if (options.follow) await sleep(TAIL_POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
@@ -119,17 +143,21 @@ export async function tail(node: string | undefined, options: TailArguments): Pr
   return EXIT.ok;
 }
 
+/** Refuses a node that the network has not, whose log would never come. */
+async function checkLogged(node: string, logDir: string): Promise<void> {
+  const { storageDir } = folders(process.env);
+  const nodes = (await readRunning(storageDir))?.nodes ?? (await readNodeCount(storageDir));
+  if (nodes === null || !(Number(node) > nodes) || (await isFolder(join(logDir, node)))) return;
+  throw new CliError(
+    `node ${node}: the network has ${nodes === 1 ? '1 node' : `${nodes} nodes`}, and no log of this one`,
+  );
+}
+
 /** LOG_DIR of the environment, that of the network that runs on STORAGE_DIR, or the default. */
 async function findLogDir(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const { storageDir, logDir } = folders(env);
   const dir = env['LOG_DIR'] ? resolve(env['LOG_DIR']) : ((await readRunning(storageDir))?.log_dir ?? logDir);
-  if (
-    await stat(dir).then(
-      (found) => found.isDirectory(),
-      () => false,
-    )
-  )
-    return dir;
+  if (await isFolder(dir)) return dir;
   throw new CliError(
     `${dir}: no such folder; start a network with "pychain up", or say where its logs are with LOG_DIR`,
   );

@@ -1,9 +1,12 @@
 // What `pychain up` shows: a live screen on a terminal, plain lines elsewhere, or one JSON object per line.
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { createLogUpdate } from 'log-update';
 import colors from 'picocolors';
 import { hasJoined, type NetworkView } from './network-view.ts';
+import { DEFAULT_DIR } from './settings.ts';
 import { networkTable } from './table.ts';
+import { shellWord } from './text.ts';
+import { PROJECT_DIR } from './wrangler-config.ts';
 
 /** What was started, for the lines that tell of it. */
 export interface UpFacts {
@@ -216,8 +219,20 @@ function readyLines(facts: UpFacts, view: NetworkView, seconds: number): string[
     row('URL', facts.url),
     row('admin token', `in ${shortPath(facts.adminTokenFile)}`),
     row('logs', `${shortPath(facts.logDir)}/<node>/{api,network_sync,mempool}.log`),
-    row('try', `npx pychain broadcast '{"hello": "world"}' --wait`),
+    row('try', tryLine(facts.storageDir)),
   ];
+}
+
+/**
+ * What finds this network when it is pasted. Not `npx pychain`: outside of the project that would offer to install a
+ * package of that name, which is not ours.
+ */
+export function tryLine(storageDir: string, cwd: string = process.cwd()): string {
+  // npm runs commands in the project's folder, wherever in it they are given; elsewhere it has to be told.
+  const outside = relative(PROJECT_DIR, cwd).startsWith('..');
+  const folder = storageDir === resolve(PROJECT_DIR, DEFAULT_DIR) ? '' : `STORAGE_DIR=${shellWord(storageDir)} `;
+  const prefix = outside ? `--prefix ${shellWord(PROJECT_DIR)} ` : '';
+  return `${folder}npm run -s ${prefix}pychain -- broadcast '{"hello": "world"}' --wait`;
 }
 
 function count(nodes: number): string {

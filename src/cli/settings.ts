@@ -48,9 +48,10 @@ export function mergeEnvironment(assigned: Env, processEnv: Env): Record<string,
   return merged;
 }
 
-/** The folders, as absolute paths; LOG_DIR is STORAGE_DIR's default too, so one folder holds a local network. */
+/** The folders, as absolute paths; logs go to STORAGE_DIR too by default, so one folder holds a local network. */
 export function folders(env: Env): { storageDir: string; logDir: string } {
-  return { storageDir: resolve(env['STORAGE_DIR'] || DEFAULT_DIR), logDir: resolve(env['LOG_DIR'] || DEFAULT_DIR) };
+  const storageDir = resolve(env['STORAGE_DIR'] || DEFAULT_DIR);
+  return { storageDir, logDir: env['LOG_DIR'] ? resolve(env['LOG_DIR']) : storageDir };
 }
 
 /** What the Worker gets of the merged environment. */
@@ -64,13 +65,20 @@ export function checkVariables(vars: Readonly<Record<string, string>>): void {
   if (!config.ok) throw new CliError(config.error.map(formatConfigError).join('\n'), EXIT.usage);
 }
 
-/** Number of nodes: the argument, NODE_COUNT, or 4. Saying both, differently, is a mistake. */
-export function nodeCount(argument: string | undefined, assigned: Env, merged: Env): string {
+/** Number of nodes: the argument, NODE_COUNT, that of earlier runs, or 4. Saying both, differently, is a mistake. */
+export function nodeCount(argument: string | undefined, assigned: Env, merged: Env, stored: number | null): string {
   const variable = assigned['NODE_COUNT'];
   if (argument !== undefined && variable !== undefined && argument !== variable) {
     throw new CliError(`${argument} nodes and -e NODE_COUNT=${variable}: give one of them`, EXIT.usage);
   }
-  return argument ?? merged['NODE_COUNT'] ?? String(DEFAULT_NODES);
+  return argument ?? merged['NODE_COUNT'] ?? String(stored ?? DEFAULT_NODES);
+}
+
+/** Refuses fewer nodes than have joined: those left out would be members that nobody can reach. */
+export function checkNotFewer(nodes: number, stored: number | null): void {
+  if (stored === null || nodes >= stored) return;
+  const has = stored === 1 ? '1 node' : `${stored} nodes`;
+  throw new CliError(`this network has ${has}; give ${stored} or more, or --fresh to start anew`, EXIT.usage);
 }
 
 /** A whole number between the two, or a usage error that names the option. */

@@ -48,7 +48,8 @@ async function makeFolder(dir: string): Promise<void> {
   });
 }
 
-async function isFolder(path: string): Promise<boolean> {
+/** Whether there is a folder at the path, and we may know. */
+export async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
     () => false,
@@ -83,7 +84,7 @@ export async function lockFolder(storageDir: string): Promise<{ release(): Promi
     const pid = (await readFile(pidFile(storageDir), 'utf8').catch(() => '')).trim();
     const who = /^\d+$/.test(pid) ? ` (process ${pid})` : '';
     throw new CliError(
-      `${storageDir}: another "pychain up"${who} runs on this folder; stop it, or give another with -e STORAGE_DIR=DIR`,
+      `${storageDir}: another "pychain up"${who} runs on this folder; stop it, or give another folder with -e STORAGE_DIR=DIR and another port with --port`,
     );
   }
   await writeFile(pidFile(storageDir), `${process.pid}\n`);
@@ -117,6 +118,27 @@ export async function openState(storageDir: string, fresh: boolean): Promise<str
   await writeFile(join(making, MARKER), `${JSON.stringify({ made_by: 'pychain up', at: new Date().toISOString() })}\n`);
   await rename(making, dir);
   return dir;
+}
+
+const markerSchema = z.looseObject({ nodes: z.int().min(1).optional() });
+
+/** How many nodes the network in this folder has; null where none has run yet. */
+export async function readNodeCount(storageDir: string): Promise<number | null> {
+  try {
+    return markerSchema.parse(JSON.parse(await readFile(join(stateDir(storageDir), MARKER), 'utf8'))).nodes ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Notes how many nodes there are, for the next run. */
+export async function writeNodeCount(storageDir: string, nodes: number): Promise<void> {
+  const path = join(stateDir(storageDir), MARKER);
+  const marker = markerSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  if (marker.nodes === nodes) return;
+  // Renamed into place: with half a marker the next run would not know the folder for its own.
+  await writeFile(`${path}.new`, `${JSON.stringify({ ...marker, nodes })}\n`);
+  await rename(`${path}.new`, path);
 }
 
 /** The token that operators' calls need: given, or kept from an earlier run, or made now. Only the owner can read the file. */

@@ -35,12 +35,22 @@ interface Followed extends Source {
   offset: number;
   /** The last ones, which are not a whole line yet. */
   rest: Buffer;
+  /** Of the last line that has a time: lines that go on from it, as those of a stack trace do, are of the same. */
+  time: number;
+}
+
+/** A line that waits for those of other files, to be given out in order. */
+interface TimedLine {
+  readonly line: TailedLine;
+  readonly time: number;
 }
 
 /** Rotated files that are looked at when a followed file was renamed: all that are kept. */
 const ROTATED_LOOKED_AT = LOG_FILES_KEPT;
 /** Of a file that was not there when following began: all of it is new. */
 const NO_INODE = -1;
+/** What every line but those that go on from one begins with. */
+const STAMP = /^\d{4}-\d\d-\d\dT\S+/;
 const READ_BYTES = 64 * 1024;
 /** How much of a file's end is read for the lines that are there already. */
 const BACKLOG_BYTES = 1024 * 1024;
@@ -49,21 +59,26 @@ const BACKLOG_BYTES = 1024 * 1024;
 export class Tail {
   readonly #options: TailOptions;
   readonly #followed = new Map<string, Followed>();
+  #found: TimedLine[] = [];
   #started = false;
 
   constructor(options: TailOptions) {
     this.#options = options;
   }
 
-  /** Gives out the lines that are new since the last call; the first time, the last `lines` of what is there. */
+  /**
+   * Gives out the lines that are new since the last call, of all files by time; the first time, the last `lines` of what
+   * is there.
+   */
   async poll(): Promise<void> {
     const sources = await this.#sources();
-    if (!this.#started) {
-      this.#started = true;
-      await this.#backlog(sources);
-      return;
-    }
-    for (const source of sources) await this.#follow(source);
+    const first = !this.#started;
+    this.#started = true;
+    for (const source of sources) await (first ? this.#backlog(source) : this.#follow(source));
+    // Stable: lines of one file and moment stay as they are.
+    const found = this.#found.toSorted((a, b) => a.time - b.time);
+    this.#found = [];
+    for (const { line } of first ? last(found, this.#options.lines) : found) this.#options.onLine(line);
   }
 
   /** Files that are followed now. */
@@ -81,19 +96,18 @@ export class Tail {
     });
   }
 
-  async #backlog(sources: readonly Source[]): Promise<void> {
-    const found: { line: TailedLine; time: number; order: number }[] = [];
-    for (const source of sources) {
-      const followed = await start(source);
-      if (followed === null) continue;
-      this.#followed.set(source.path, followed);
-      for (const text of await lastLines(followed, this.#options.lines)) {
-        const line = { node: source.node, log: source.log, text };
-        found.push({ line, time: Date.parse(text.split(' ', 1)[0] ?? '') || 0, order: found.length });
-      }
-    }
-    found.sort((a, b) => a.time - b.time || a.order - b.order);
-    for (const { line } of last(found, this.#options.lines)) this.#options.onLine(line);
+  async #backlog(source: Source): Promise<void> {
+    const followed = await start(source);
+    if (followed === null) return;
+    this.#followed.set(source.path, followed);
+    for (const text of await lastLines(followed, this.#options.lines)) this.#keep(followed, text);
+  }
+
+  #keep(followed: Followed, text: string): void {
+    const { node, log } = followed;
+    const time = STAMP.exec(text)?.[0];
+    followed.time = (time === undefined ? NaN : Date.parse(time)) || followed.time;
+    this.#found.push({ line: { node, log, text }, time: followed.time });
   }
 
   async #follow(source: Source): Promise<void> {
@@ -101,7 +115,7 @@ export class Tail {
     const now = await stat(source.path).catch(ignoreMissing);
     if (now === null || (now.ino === followed?.inode && now.size === followed.offset)) return;
     if (followed === undefined) {
-      followed = { ...source, inode: NO_INODE, offset: 0, rest: Buffer.alloc(0) };
+      followed = { ...source, inode: NO_INODE, offset: 0, rest: Buffer.alloc(0), time: 0 };
       this.#followed.set(source.path, followed);
     }
     const files = await openUntil(source.path, followed.inode);
@@ -132,9 +146,7 @@ export class Tail {
     const end = bytes.lastIndexOf(0x0a);
     followed.rest = bytes.subarray(end + 1);
     if (end < 0) return;
-    for (const text of bytes.subarray(0, end).toString('utf8').split('\n')) {
-      this.#options.onLine({ node: followed.node, log: followed.log, text });
-    }
+    for (const text of bytes.subarray(0, end).toString('utf8').split('\n')) this.#keep(followed, text);
   }
 }
 
@@ -156,7 +168,7 @@ async function logNodes(logDir: string): Promise<string[]> {
 async function start(source: Source): Promise<Followed | null> {
   for (const path of [source.path, `${source.path}.1`]) {
     const found = await stat(path).catch(ignoreMissing);
-    if (found) return { ...source, path, inode: found.ino, offset: found.size, rest: Buffer.alloc(0) };
+    if (found) return { ...source, path, inode: found.ino, offset: found.size, rest: Buffer.alloc(0), time: 0 };
   }
   return null;
 }

@@ -29,13 +29,22 @@ export async function findTarget(options: TargetOptions, env: Env): Promise<Targ
   const url = checkUrl(given ?? running?.url ?? `http://${DEFAULT_HOST}:${DEFAULT_PORT}`);
   const isRunning = running !== null && checkUrl(running.url) === url;
   const token = options.token ?? (env['PYCHAIN_ADMIN_TOKEN'] || env['ADMIN_TOKEN'] || undefined);
-  // The kept token is told to nobody but the network that it was made for.
-  const kept = token === undefined && isRunning ? await readAdminToken(storageDir) : null;
+  // The kept token is told to nobody but the network that it was made for. Where nothing says which one that is, it is
+  // taken to be the one at the default address.
+  const isOurs = isRunning || (given === undefined && running === null);
+  const kept = token === undefined && isOurs ? await readAdminToken(storageDir) : null;
   return { client: createClient({ url, token: token ?? kept }), running: isRunning ? running : null };
 }
 
 function checkUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
+  const node = /\/n\/(\d+|boot)\/*$/.exec(url?.pathname ?? '')?.[0];
+  if (node !== undefined) {
+    throw new CliError(
+      `--url ${text}: give the URL of the deployment, without ${node}; nodes are named by number`,
+      EXIT.usage,
+    );
+  }
   if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.search === '' && url.hash === '') {
     return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
   }

@@ -7,6 +7,7 @@ import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { LogFiles } from './log-files.ts';
 import { NetworkView } from './network-view.ts';
+import { onParentGone } from './parent.ts';
 import { freePort, urlHost } from './ports.ts';
 import { createReporter, type Reporter, type UpFacts } from './reporter.ts';
 import * as settings from './settings.ts';
@@ -43,12 +44,14 @@ export async function up(args: UpArguments): Promise<ExitCode> {
   const assigned = settings.parseAssignments(args.variables);
   const merged = settings.mergeEnvironment(assigned, process.env);
   const wantedPort = settings.parseWhole(args.port, 0, 65_535, '--port');
+  const { storageDir, logDir } = settings.folders(merged);
+  const stored = args.fresh ? null : await state.readNodeCount(storageDir);
   const vars: Record<string, string> = {
     ...settings.workerVariables(merged),
-    NODE_COUNT: settings.nodeCount(args.nodes, assigned, merged),
+    NODE_COUNT: settings.nodeCount(args.nodes, assigned, merged, stored),
   };
   settings.checkVariables(vars);
-  const { storageDir, logDir } = settings.folders(merged);
+  settings.checkNotFewer(Number(vars['NODE_COUNT']), stored);
   await state.ensureWritable(storageDir, 'STORAGE_DIR');
   await state.ensureWritable(logDir, 'LOG_DIR');
 
@@ -93,6 +96,8 @@ async function run(plan: Plan, reporter: Reporter): Promise<ExitCode> {
   let network: LocalNetwork | null = null;
   try {
     network = await start(plan, logs);
+    // Not before: a start that fails must not make the next one larger. No node joins until cron.
+    await state.writeNodeCount(plan.facts.storageDir, plan.facts.nodes);
     await state.writeRunning(plan.facts.storageDir, {
       url: plan.facts.url,
       pid: process.pid,
@@ -188,9 +193,15 @@ async function pause(ms: number, stop: AbortSignal): Promise<void> {
   await sleep(Math.min(ms, TIMER_MS_MAX), undefined, { signal: stop }).catch(() => undefined);
 }
 
-/** The first signal asks for an orderly stop, the second does not wait for it. */
+/** The first signal asks for an orderly stop, the second does not wait for it. A parent that goes asks for one too. */
 function stopOnSignals(reporter: Reporter): AbortSignal {
   const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) return;
+    controller.abort();
+    reporter.stopping();
+  };
+  onParentGone(stop);
   for (const [signal, number] of [
     ['SIGINT', 2],
     ['SIGTERM', 15],
@@ -198,8 +209,7 @@ function stopOnSignals(reporter: Reporter): AbortSignal {
   ] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(128 + number);
-      controller.abort();
-      reporter.stopping();
+      stop();
     });
   }
   return controller.signal;

@@ -171,6 +171,19 @@ describe('tail', () => {
     expect(indexes(seen)).toEqual(Array.from({ length: 500 }, (_, index) => index));
   });
 
+  test('merges what several files got between two looks by time; lines that go on from one stay with it', async () => {
+    const logs = open();
+    const { seen, tail } = follow();
+    await tail.poll();
+    for (const index of [1, 3, 5, 0, 2, 4])
+      logs.write(record(String(1 + (index % 2)), 'api', 'line', { index, time: 1_000 + index }));
+    logs.write({ time: new Date(1_002_500), level: 'error', text: 'Error: index=2.5\n    at index=2.6' });
+    await logs.close();
+    await tail.poll();
+    expect(indexes(seen)).toEqual([0, 1, 2, 2, 2, 3, 4, 5]);
+    expect(seen.map((line) => line.node)).toEqual(['1', '2', '1', 'worker', 'worker', '2', '1', '2']);
+  });
+
   test('shows the last lines that are there, of all nodes by time, then new ones, and files that come later', async () => {
     const logs = open();
     for (let index = 0; index < 6; index++)

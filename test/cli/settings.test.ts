@@ -49,15 +49,25 @@ describe('precedence', () => {
 
   test('the Worker does not see the folders', () => {
     expect(settings.workerVariables({ STORAGE_DIR: '/a', LOG_DIR: '/b', FANOUT: '8' })).toEqual({ FANOUT: '8' });
-    expect(settings.folders({ STORAGE_DIR: '/a' })).toMatchObject({ storageDir: '/a' });
+    expect(settings.folders({ STORAGE_DIR: '/a' })).toEqual({ storageDir: '/a', logDir: '/a' });
+    expect(settings.folders({ STORAGE_DIR: '/a', LOG_DIR: '/b' })).toEqual({ storageDir: '/a', logDir: '/b' });
     expect(settings.folders({}).logDir).toBe(settings.folders({}).storageDir);
   });
 
-  test('the number of nodes: the argument, -e, the environment, 4', () => {
-    expect(settings.nodeCount('7', {}, { NODE_COUNT: '9' })).toBe('7');
-    expect(settings.nodeCount(undefined, { NODE_COUNT: '9' }, { NODE_COUNT: '9' })).toBe('9');
-    expect(settings.nodeCount(undefined, {}, {})).toBe('4');
-    expect(failure(() => settings.nodeCount('7', { NODE_COUNT: '9' }, { NODE_COUNT: '9' })).exitCode).toBe(2);
+  test('the number of nodes: the argument, -e, the environment, that of earlier runs, 4', () => {
+    expect(settings.nodeCount('7', {}, { NODE_COUNT: '9' }, 6)).toBe('7');
+    expect(settings.nodeCount(undefined, { NODE_COUNT: '9' }, { NODE_COUNT: '9' }, 6)).toBe('9');
+    expect(settings.nodeCount(undefined, {}, {}, 6)).toBe('6');
+    expect(settings.nodeCount(undefined, {}, {}, null)).toBe('4');
+    expect(failure(() => settings.nodeCount('7', { NODE_COUNT: '9' }, { NODE_COUNT: '9' }, null)).exitCode).toBe(2);
+  });
+
+  test('fewer nodes than there are is a usage error', () => {
+    for (const nodes of [6, 7]) settings.checkNotFewer(nodes, 6);
+    settings.checkNotFewer(1, null);
+    const error = failure(() => settings.checkNotFewer(5, 6));
+    expect(error.exitCode).toBe(2);
+    expect(error.message).toBe('this network has 6 nodes; give 6 or more, or --fresh to start anew');
   });
 });
 

@@ -1,5 +1,8 @@
 // STORAGE_DIR: one runner at a time, and nothing of anybody else's is removed.
 import { mkdtempSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +20,7 @@ describe('lock', () => {
   test('a second runner is refused with the number of the first, until that is done', async () => {
     const lock = await state.lockFolder(dir);
     await expect(state.lockFolder(dir)).rejects.toThrow(`(process ${process.pid})`);
+    await expect(state.lockFolder(dir)).rejects.toThrow('--port');
     await lock.release();
     await (await state.lockFolder(dir)).release();
   });
@@ -40,6 +44,17 @@ describe('state', () => {
     await state.openState(dir, true);
     expect(await readdir(made)).not.toContain('database');
     expect((await readdir(dir)).sort()).toEqual(['mine.txt', 'state']);
+  });
+
+  test('notes the number of nodes, for as long as it is kept', async () => {
+    expect(await state.readNodeCount(dir)).toBeNull();
+    await state.openState(dir, false);
+    expect(await state.readNodeCount(dir)).toBeNull();
+    await state.writeNodeCount(dir, 6);
+    await state.openState(dir, false);
+    expect(await state.readNodeCount(dir)).toBe(6);
+    await state.openState(dir, true);
+    expect(await state.readNodeCount(dir)).toBeNull();
   });
 
   test.each([true, false])("another's folder of that name is left as it is (fresh: %s)", async (fresh) => {
@@ -80,17 +95,52 @@ describe('which network a command speaks to', () => {
     await expect(url('ftp://b.example', {})).rejects.toMatchObject({ exitCode: 2 });
   });
 
-  test('the kept token is not told to another network', async () => {
-    await state.writeRunning(dir, running);
-    await state.ensureAdminToken(dir, undefined);
+  test('the URL of one node is not that of a network', async () => {
+    for (const url of ['https://a.example/n/3', 'https://a.example/sub/n/3/', 'https://a.example/n/boot'])
+      await expect(findTarget({ url }, { STORAGE_DIR: dir })).rejects.toMatchObject({ exitCode: 2 });
+    await expect(findTarget({ url: 'https://a.example/n/3' }, {})).rejects.toThrow('without /n/3');
+  });
+
+  describe('the kept token', () => {
+    let asked: { method: string | undefined; authorization: string | undefined }[] = [];
+    const server = createServer(({ method, headers: { authorization } }, response) => {
+      asked.push({ method, authorization });
+      const body =
+        method === 'GET' ? { network: 'a', protocol: 'a', guid: 1, address: 'a', max_guid: 1, time: 0 } : { id: 'a' };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ ...body, broadcast_timestamp: 0 }));
+    });
+    beforeEach(async () => {
+      asked = [];
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+    });
+    afterEach(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    // Safe: a server that listens on TCP has an address with a port.
+    const serverUrl = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const broadcast = async (url: string | undefined) => {
       const { client } = await findTarget({ url }, { STORAGE_DIR: dir });
       return client.broadcast(1, { data: {} }, null);
     };
-    await expect(broadcast('http://127.0.0.1:1')).rejects.toThrow('no admin token');
-    // With a token it gets as far as the network, where nobody listens.
-    await state.writeRunning(dir, { ...running, url: 'http://127.0.0.1:1' });
-    await expect(broadcast(undefined)).rejects.toMatchObject({ exitCode: 3 });
+
+    test('is told to the network that it was made for, and to no other', async () => {
+      const token = await state.ensureAdminToken(dir, undefined);
+      await state.writeRunning(dir, running);
+      await expect(broadcast(serverUrl())).rejects.toThrow('no admin token');
+      await state.writeRunning(dir, { ...running, url: serverUrl() });
+      await broadcast(undefined);
+      expect(asked).toEqual([
+        { method: 'GET', authorization: undefined },
+        { method: 'POST', authorization: `Bearer ${token}` },
+      ]);
+    });
+
+    test('is not missed where no network runs', async () => {
+      await expect(broadcast('http://127.0.0.1:1')).rejects.toMatchObject({ exitCode: 3 });
+      expect(asked).toEqual([]);
+    });
   });
 });
 

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { VERSION } from '../../src/api/version.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const DEADLINE_MS = 60_000;
@@ -169,11 +170,47 @@ describe('a network of four', () => {
     expect(commandOf(workerd)).toBe('');
     expect(await pychain('status')).toMatchObject({ code: 3, out: '' });
 
-    const second = new Up(['4']);
+    const fewer = await pychain('up', '3', '--port', '0');
+    expect(fewer.code).toBe(2);
+    expect(oneLine(fewer)).toBe('pychain: this network has 4 nodes; give 4 or more, or --fresh to start anew');
+
+    const second = new Up([]);
     await second.event('ready');
+    const missing = await pychain('tail', '99', '--no-follow');
+    expect(missing.code).toBe(1);
+    expect(oneLine(missing)).toContain('the network has 4 nodes');
     expect((await allStatuses()).map((status) => status['guid'])).toEqual(statuses.map((status) => status['guid']));
     expect(await messagesWith('4', result?.['id'])).toHaveLength(1);
     expect(await second.end('SIGTERM')).toBe(0);
+  });
+
+  test('more nodes join, and stay for the next run without a number', async () => {
+    for (const [args, nodes] of [
+      [['1'], 1],
+      [['3'], 3],
+      [[], 3],
+    ] as const) {
+      const network = new Up(args);
+      expect(await network.event('ready')).toMatchObject({ nodes });
+      expect(await network.end('SIGINT')).toBe(0);
+    }
+  });
+
+  test('stops in order when npm, which started it, goes away', async () => {
+    // Two commands, so that the shell stays to wait for the first.
+    const shell = spawn('sh', ['-c', '"$@"; true', 'sh', process.execPath, MAIN, 'up', '1', '--json', '--port', '0'], {
+      cwd: dir,
+      env: { ...environment(), npm_lifecycle_event: 'start' },
+    });
+    processes.add(shell);
+    let out = '';
+    shell.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    await until('ready', () => out.includes('"event":"ready"'));
+    const pid = Number(readFileSync(join(dir, '.pychain', 'up.pid'), 'utf8'));
+    shell.kill('SIGKILL');
+    await until('it has stopped', () => commandOf(pid) === '');
+    expect(jsonLines(out).at(-1)).toMatchObject({ event: 'stopped' });
+    expect(existsSync(join(dir, '.pychain', 'network.json'))).toBe(false);
   });
 
   test('a runner that is killed takes workerd with it, and the next one resumes', async () => {
@@ -228,6 +265,10 @@ function oneLine(finished: Finished): string {
   return lines[0] ?? '';
 }
 
+test('its version', async () => {
+  expect(await pychain('--version')).toEqual({ code: 0, out: `${VERSION}\n`, err: '' });
+});
+
 describe('what cannot work is told in one line', () => {
   const WRONG: readonly (readonly [string, string])[] = [
     ['NETWORK', 'No Good'],
@@ -263,6 +304,9 @@ describe('what cannot work is told in one line', () => {
     [['bogus']],
     [['status', '0']],
     [['broadcast', '[1]']],
+    [['broadcast', '{}', '--event', '']],
+    [['broadcast', '{}', '--idempotency-key', '']],
+    [['status', '--url', 'http://127.0.0.1:1/n/2']],
   ])('usage: %j', async (args) => {
     const finished = await pychain(...args);
     expect(finished.code).toBe(2);
@@ -310,9 +354,9 @@ describe('what cannot work is told in one line', () => {
     expect(existsSync(join(dir, '.pychain', 'state', 'precious'))).toBe(true);
   });
 
-  test('no network where one was expected', async () => {
-    const finished = await pychain('status', '--url', 'http://127.0.0.1:1');
+  test.each([['status'], ['broadcast', '{}']])('no network where one was expected: %s', async (...args) => {
+    const finished = await pychain(...args, '--url', 'http://127.0.0.1:1');
     expect(finished.code).toBe(3);
-    expect(oneLine(finished)).toContain('http://127.0.0.1:1');
+    expect(oneLine(finished)).toContain('http://127.0.0.1:1: not reachable');
   });
 });
