@@ -196,7 +196,7 @@ export function handoverFailed(context: Context, id: number, reason: string): Ef
 export function undeliverable(context: Context, legs: readonly Undeliverable[], reason: string): Effect[] {
   const { state, now } = context;
   const effects: Effect[] = [];
-  for (const leg of legs) {
+  for (const leg of merged(legs)) {
     const peerState = state.roster.failed(leg.to, now);
     const ids = leg.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
     state.counters.add('legs_undeliverable', ids.length);
@@ -208,6 +208,17 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
     effects.push(...oweRepair(context, { dueAt, attempt: leg.attempt + 1, range: leg.range, ids }));
   }
   return effects;
+}
+
+/** Legs to the same target for the same range as one: a repair each would crowd out older ones. */
+function merged(legs: readonly Undeliverable[]): Undeliverable[] {
+  const groups = new Map<string, Undeliverable>();
+  for (const leg of legs) {
+    const key = `${leg.to} ${leg.range.from} ${leg.range.to} ${leg.attempt}`;
+    const ids = new Set([...(groups.get(key)?.ids ?? []), ...leg.ids]);
+    groups.set(key, { ...leg, ids: [...ids] });
+  }
+  return [...groups.values()];
 }
 
 /**

@@ -312,6 +312,20 @@ describe('what stands behind each promise', () => {
     expect(node.driver.state.roster.size).toBe(3);
   });
 
+  it('many legs that failed together are one repair a target and range', () => {
+    const network = new TestNetwork(4);
+    network.start();
+    network.losesEffectsOf.add(1);
+    for (let index = 0; index < 20; index++) network.originate(1, { index });
+    const { state } = network.node(1).driver;
+    const ids = state.mempool.seqsAfter(1).flatMap((seq) => state.mempool.entriesOf(seq).map(({ id }) => id));
+    const legs = ids.map((id) => ({ to: 3, range: { from: 3, to: 2 }, attempt: 0, ids: [id] }));
+    network.node(1).driver.submit({ type: 'undeliverable', legs, reason: 'test' });
+    expect(ids.length).toBeGreaterThanOrEqual(20);
+    expect(network.node(1).driver.state.repairs.size).toBe(1);
+    expect(network.node(1).driver.state.roster.get(3)?.failures).toBe(1);
+  });
+
   it('a repair has a timer: it does not wait for the next sync round', () => {
     const network = new TestNetwork(4, { syncIntervalMs: 3_600_000, syncJitterMs: 0 });
     network.start();

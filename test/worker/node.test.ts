@@ -2,6 +2,7 @@ import { evictAllDurableObjects, evictDurableObject, runInDurableObject } from '
 import { beforeAll, describe, expect, it } from 'vitest';
 import { eventOf } from '../../src/protocol/message.ts';
 import worker from '../../src/worker.ts';
+import { bodyAt } from './bodies.ts';
 import {
   bindings,
   broadcast,
@@ -147,14 +148,3 @@ describe('hosted nodes', () => {
     });
   });
 });
-
-async function bodyAt(slot: number, id: string) {
-  return await runInDurableObject(objectOf(slot), (_, state) => {
-    for (const row of state.storage.sql.exec<{ idx: string; body: string }>('SELECT idx, body FROM segments')) {
-      const { items } = JSON.parse(row.idx) as { items: [string][] };
-      const position = items.findIndex(([itemId]) => itemId === id);
-      if (position >= 0) return row.body.split('\n')[position] as never;
-    }
-    throw new Error('not stored');
-  });
-}

@@ -1,0 +1,57 @@
+// The real queue: what can't be delivered comes back to its sender by way of the dead letters, and nothing else is held up.
+import { SELF } from 'cloudflare:test';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Canonical } from '../../src/protocol/canonical.ts';
+import type { Job } from '../../src/protocol/job.ts';
+import { TRIES_MAX } from '../../src/queue/consumer.ts';
+import { sendJobs } from '../../src/queue/producer.ts';
+import { bindings, broadcast, callsOf, eventually, everywhere, startNetwork } from './support.ts';
+import { bodyAt } from './bodies.ts';
+
+beforeAll(() => startNetwork());
+
+async function sample(slot: number, result: string): Promise<number> {
+  const samples = await callsOf(slot).samples();
+  return samples.find(({ name, labels }) => name === 'pychain_legs_total' && labels['result'] === result)?.value ?? 0;
+}
+
+async function arrivals(slot: number): Promise<number> {
+  const samples = await callsOf(slot).samples();
+  return samples.filter(({ name }) => name === 'pychain_deliveries_total').reduce((sum, { value }) => sum + value, 0);
+}
+
+/** What the boot node counted of messages that are no jobs. */
+async function unreadable(): Promise<number> {
+  const response = await SELF.fetch('https://pychain.example/api/v1/metrics');
+  return Number(/pychain_jobs_unreadable_total (\d+)/.exec(await response.text())?.[1]);
+}
+
+function job(body: Canonical, slots: readonly number[], tries: number): Job {
+  const legs = slots.map((slot) => ({ to: slot, address: `local:/n/${slot}`, range: { from: slot, to: slot - 1 } }));
+  const from = { guid: 2, address: 'local:/n/2', maxGuid: 16 };
+  return { network: 'test', from, bundles: [{ bodies: [body], legs, hops: 1, attempt: 0 }], tries };
+}
+
+describe('queue', () => {
+  it('the sender hears of a leg that could not be delivered, and the others are delivered', async () => {
+    const id = await broadcast(2, { to: 'nobody' });
+    await everywhere([id]);
+    const body = await bodyAt(2, id);
+    const calls = await arrivals(7);
+    // Slot 99 does not exist: the last try fails, the letter is dead, its consumer tells node 2.
+    await sendJobs(bindings.DELIVERIES, [job(body, [99, 7], TRIES_MAX - 1)]);
+    await eventually('the sender hears of it', async () => (await sample(2, 'undeliverable')) === 1);
+    await eventually('the other leg arrived', async () => (await arrivals(7)) > calls);
+    // The message is where it was: node 2 has it, and owes nobody who exists anything.
+    expect(await callsOf(2).message(id)).not.toBeNull();
+  });
+
+  it('a message in the queue that is no job is counted, and holds nothing up', async () => {
+    const before = await unreadable();
+    await bindings.DELIVERIES.send('poison', { contentType: 'text' });
+    const id = await broadcast(3, { after: 'poison' });
+    await everywhere([id]);
+    await eventually('it is counted', async () => (await unreadable()) > before);
+    expect(await unreadable()).toBe(before + 1);
+  });
+});
