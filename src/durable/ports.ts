@@ -14,6 +14,9 @@ import { withTimeout } from './timeout.ts';
 /** A delivery is stored before it is answered; a node that takes longer than this is not well. */
 const DELIVER_TIMEOUT_MS = 10_000;
 
+/** A boot object that hangs must not keep nodes asleep. */
+const BOOT_TIMEOUT_MS = 5_000;
+
 /** Ports of the deliveries' consumer. */
 export function consumerPorts(env: Env, config: Config, log: Log): ConsumerPorts {
   return {
@@ -55,7 +58,7 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
   return {
     nodeCount: config.nodeCount,
     async members() {
-      return (await boot.status()).maxGuid;
+      return (await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object')).maxGuid;
     },
     async prepare(slot) {
       await nodeStub(env, slot).samples();

@@ -145,25 +145,22 @@ export function handOver(context: Context): Effect[] {
   };
   const throughSeq = collectSegments(context, add);
   const repairs = state.repairs.due(now);
-  const effects: Effect[] = [];
   for (const [, repair] of repairs) {
-    const bodies = bodiesOf(context, repair);
-    for (const [hops, some] of bodies) add(repair.range, hops, repair.attempt, () => some);
-    if (bodies.size > 0) effects.push(...oweIgnored(context, repair));
+    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair.range, hops, repair.attempt, () => bodies);
   }
+  const rows = repairs.map(([row]) => row);
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
   if (full.length === 0) {
     // Nobody to send to: a leaf of the tree. That is settled without a row.
     state.settle(throughSeq, false);
-    for (const [id] of repairs) state.repairs.remove(id);
-    return effects;
+    return closeRepairs(context, rows);
   }
   const jobs = packJobs(context.config.network, { guid, address: context.self.address, maxGuid: state.maxGuid }, full);
   state.counters.add('jobs', jobs.length);
   // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
   const id = Math.floor(context.rng() * 2 ** 53);
-  state.handover = { id, throughSeq, repairs: repairs.map(([row]) => row), legs: countLegs(jobs) };
-  return [...effects, { type: 'hand-over', id, jobs }];
+  state.handover = { id, throughSeq, repairs: rows, legs: countLegs(jobs) };
+  return [{ type: 'hand-over', id, jobs }];
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */
@@ -176,9 +173,8 @@ export function handedOver(context: Context, id: number): Effect[] {
   state.handoverFailures = 0;
   state.timers.clear('outbox');
   state.settle(handover.throughSeq, true);
-  for (const row of handover.repairs) state.repairs.remove(row);
   state.counters.add('legs_handed_over', handover.legs);
-  return [];
+  return closeRepairs(context, handover.repairs);
 }
 
 /** The queue did not take the jobs: all of it stays owed, and is tried again after a pause. */
@@ -221,6 +217,16 @@ function merged(legs: readonly Undeliverable[]): Undeliverable[] {
   return [...groups.values()];
 }
 
+/** Repairs that have been handed over, or had nobody to go to: what they still owe to ignored peers is kept. */
+function closeRepairs(context: Context, rows: readonly number[]): Effect[] {
+  const { repairs } = context.state;
+  return rows.flatMap((row) => {
+    const repair = repairs.get(row);
+    repairs.remove(row);
+    return repair ? oweIgnored(context, repair) : [];
+  });
+}
+
 /**
  * Peers of a repair's range that are not sent to now: each is owed its own copy, later, as long as the messages live. A peer that
  * answers again is alive again, and then the copy goes.
@@ -228,6 +234,7 @@ function merged(legs: readonly Undeliverable[]): Undeliverable[] {
 function oweIgnored(context: Context, repair: Repair): Effect[] {
   const { state, now } = context;
   const ids = repair.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
+  if (ids.length === 0) return [];
   const attempt = repair.attempt + 1;
   return state.roster
     .ignoredIn(repair.range)

@@ -44,6 +44,10 @@ export class Repairs {
     return oldest?.[1] ?? null;
   }
 
+  get(id: number): Repair | null {
+    return this.#rows.get(id) ?? null;
+  }
+
   remove(id: number): void {
     if (this.#rows.delete(id)) this.#table.delete(id);
   }

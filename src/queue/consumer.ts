@@ -195,7 +195,7 @@ export async function settle(
     message.ack();
   } catch (cause) {
     ports.log('ERROR', 'job_not_settled', { reason: reasonOf(cause) });
-    // With the pause that wrangler.toml gives the queue: a minute here, hours between tries to find a lost sender.
+    // With the pause that wrangler.toml gives the queue: seconds for deliveries, minutes for dead letters.
     message.retry();
   }
 }

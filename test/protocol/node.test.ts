@@ -312,6 +312,35 @@ describe('what stands behind each promise', () => {
     expect(node.driver.state.roster.size).toBe(3);
   });
 
+  it('a queue that refuses again and again does not multiply what is owed to an ignored peer', () => {
+    const network = new TestNetwork(4, { maxFailures: 1, syncIntervalMs: 3_600_000, syncJitterMs: 0 });
+    network.start();
+    network.advance(5_000);
+    network.originate(1, { a: 1 });
+    network.settle();
+    const { driver } = network.node(1);
+    const [entry] = driver.state.mempool.entriesOf(driver.state.mempool.lastSeq);
+    if (!entry) throw new Error('not stored');
+    // The range of node 3, which is ignored from now on, holds node 2 as well: this repair has a leg, and the queue refuses it.
+    network.queueRefuses = true;
+    const legs = [{ to: 3, range: { from: 3, to: 1 }, attempt: 0, ids: [entry.id] }];
+    driver.submit({ type: 'undeliverable', legs, reason: 'test' });
+    network.advance(120_000);
+    expect(driver.state.counters.get('handovers_failed')).toBeGreaterThan(3);
+    expect(driver.state.roster.get(3)?.state).toBe('ignored');
+    expect(driver.state.repairs.size).toBe(1);
+    network.queueRefuses = false;
+    network.advance(120_000);
+    expect(driver.state.repairs.size).toBe(1);
+    driver.submit({
+      type: 'sync-asked',
+      request: { guid: 3, maxGuidNode: { guid: 4, address: 'x' }, have: null, members: [] },
+      authenticated: true,
+    });
+    network.advance(120_000);
+    expect(driver.state.repairs.size).toBe(0);
+  });
+
   it('many legs that failed together are one repair a target and range', () => {
     const network = new TestNetwork(4);
     network.start();
