@@ -36,7 +36,7 @@ interface Running {
 }
 
 interface Memory {
-  readonly guids: Map<number, number>;
+  readonly guids: Map<number, string>;
   readonly accepted: Map<string, number>;
   guidChanges: number;
   lost: number;
@@ -107,10 +107,11 @@ async function killGroup({ process: child }: Running): Promise<void> {
 
 async function compare({ nodes }: CrashOptions, running: Running, memory: Memory): Promise<void> {
   for (let slot = 1; slot <= nodes; slot++) {
-    const { guid } = (await getJson(`${running.url}/n/${slot}/api/v1/status`)) as { guid: number };
+    const status = (await getJson(`${running.url}/n/${slot}/api/v1/status`)) as { guid: number; public_key: string };
+    const identity = `${status.guid} ${status.public_key}`;
     const before = memory.guids.get(slot);
-    if (before !== undefined && before !== guid) memory.guidChanges++;
-    memory.guids.set(slot, guid);
+    if (before !== undefined && before !== identity) memory.guidChanges++;
+    memory.guids.set(slot, identity);
     const there = new Set((await messagesOf(running, slot)).map(({ id }: Message) => id));
     for (const [id, acceptedBy] of memory.accepted) if (acceptedBy === slot && !there.has(id)) memory.lost++;
   }

@@ -65,12 +65,16 @@ interface Status {
 }
 
 /** Polls until `probe` gives something. */
-export async function eventually<T>(what: string, probe: () => Promise<T | false>): Promise<T> {
-  const deadline = Date.now() + DEADLINE_MS;
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | false>,
+  withinMs: number = DEADLINE_MS,
+): Promise<T> {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const found = await probe();
     if (found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${DEADLINE_MS / 1000} s`);
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

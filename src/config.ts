@@ -1,6 +1,13 @@
 // The only reader of variables: environment -> checked, typed Config. Everything wrong is reported, one line a variable.
-import { ADDRESS_CHARS_MAX, JOB_LEGS_MAX, TTL_SECONDS_MAX } from './protocol/limits.ts';
+import {
+  ADDRESS_CHARS_MAX,
+  JOB_LEGS_MAX,
+  POW_BITS_MAX,
+  ROSTER_MEMBERS_MAX,
+  TTL_SECONDS_MAX,
+} from './protocol/limits.ts';
 import type { ProtocolConfig } from './protocol/config.ts';
+import { isPublicKey } from './protocol/signed-text.ts';
 import { err, ok, type Result } from './protocol/types.ts';
 
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
@@ -14,6 +21,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Null: operator calls are refused. */
   readonly adminToken: string | null;
+  /** What joiners from elsewhere must know; null: nothing. */
+  readonly joinToken: string | null;
 }
 
 export interface ConfigError {
@@ -35,7 +44,10 @@ const seconds = (low: number, high: number) => `a number of seconds from ${low} 
 const whole = (low: number, high: number) => `a whole number from ${low} to ${high}`;
 
 const NODE_COUNT_MAX = 10_000;
+/** Rounds of network sync that fit into the life of a newcomer's certificate: it is renewed at half of it, and a round may be missed. */
+const ROUNDS_A_CERTIFICATE = 4;
 const TOKEN = /^[\x21-\x7e]{16,256}$/;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const NETWORK_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** Every variable that the Worker reads. */
@@ -55,11 +67,28 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'MESSAGE_TTL', default: '600', allowed: whole(1, TTL_SECONDS_MAX) + ' (seconds)', secret: false },
   { name: 'MAX_FAILURES', default: '3', allowed: whole(1, 1_000), secret: false },
   { name: 'PROBATION', default: null, allowed: `${seconds(0, 86_400)} (unset: NETWORK_SYNC_INTERVAL)`, secret: false },
+  { name: 'GUID_TIMEOUT', default: '3600', allowed: seconds(1, 604_800), secret: false },
+  {
+    name: 'ADMISSION',
+    default: 'signed',
+    allowed: 'signed (open, for unsigned clients, is not in this version)',
+    secret: false,
+  },
+  { name: 'POW_BITS', default: '16', allowed: `${whole(0, POW_BITS_MAX)} (0: no proof of work)`, secret: false },
+  { name: 'GROUP_MEMBERS', default: '64', allowed: whole(1, ROSTER_MEMBERS_MAX), secret: false },
+  { name: 'NETWORK_KEY', default: null, allowed: 'an Ed25519 public key: base64url, 43 characters', secret: false },
+  {
+    name: 'LOCAL_PEERS',
+    default: 'off',
+    allowed: 'on or off; on only where PUBLIC_URL is a loopback address',
+    secret: false,
+  },
+  { name: 'JOIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
   { name: 'ADMIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
 ];
 
 /** Variables of the design that this version does not have: ignoring them would leave a network other than what was asked for. */
-const NOT_YET = ['BOOT_NODE', 'NODE_ADDRESSES', 'GUID_TIMEOUT', 'ADMISSION', 'POW_BITS', 'BEACON', 'JOIN_TOKEN'];
+const NOT_YET = ['BOOT_NODE', 'NODE_ADDRESSES', 'BEACON'];
 
 /**
  * Checks the environment. Unset and empty mean the default; unknown names are left alone, since a Worker's environment
@@ -89,7 +118,18 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const ttl = read('MESSAGE_TTL', parseWhole(1, TTL_SECONDS_MAX));
   const maxFailures = read('MAX_FAILURES', parseWhole(1, 1_000));
   const probationMs = read('PROBATION', parseSeconds(0, 86_400));
+  const guidTimeoutMs = read('GUID_TIMEOUT', parseSeconds(1, 604_800));
+  read('ADMISSION', (text) => (text === 'signed' ? text : null));
+  const powBits = read('POW_BITS', parseWhole(0, POW_BITS_MAX));
+  const groupMembersMax = read('GROUP_MEMBERS', parseWhole(1, ROSTER_MEMBERS_MAX));
+  const networkKey = read('NETWORK_KEY', (text) => (isPublicKey(text) ? text : null));
+  const localPeers = read('LOCAL_PEERS', (text) => {
+    if (text === 'off') return false;
+    // Refused in production: there, peers' addresses would lead into the operator's own network.
+    return text === 'on' && publicUrl !== null && LOOPBACK.test(new URL(publicUrl).hostname) ? true : null;
+  });
   const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
+  const joinToken = read('JOIN_TOKEN', matching(TOKEN));
 
   for (const name of NOT_YET) {
     const given = env[name];
@@ -99,12 +139,19 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   if (errors.length > 0) return err(errors);
   // Each of these has a default and was parsed, or there would be an error.
   const interval = syncIntervalMs ?? 0;
+  const timeout = guidTimeoutMs ?? 0;
   return ok({
     protocol: {
       network: network ?? '',
       fanout: fanout ?? 0,
       messageTtlMs: (ttl ?? 0) * 1000,
       maxFailures: maxFailures ?? 0,
+      guidTimeoutMs: timeout,
+      newcomerCertificateMs: Math.max(timeout, ROUNDS_A_CERTIFICATE * (interval + (syncJitterMs ?? 0))),
+      powBits: powBits ?? 0,
+      groupMembersMax: groupMembersMax ?? 0,
+      networkKey,
+      localPeers: localPeers ?? false,
       probationMs: probationMs ?? interval,
       syncIntervalMs: interval,
       syncJitterMs: syncJitterMs ?? 0,
@@ -114,6 +161,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     nodeCount: nodeCount ?? 0,
     logLevel: logLevel ?? 'INFO',
     adminToken,
+    joinToken,
   });
 }
 

@@ -7,8 +7,8 @@ import type { Env } from './durable/env.ts';
 import { createGateways } from './durable/gateway.ts';
 import { createLog } from './durable/log.ts';
 import { NodeObject } from './durable/node-object.ts';
-import { consumerPorts, deadLetterPorts, tickPorts } from './durable/ports.ts';
-import { consume } from './queue/consumer.ts';
+import { deadLetterPorts, insidePorts, outsidePorts, tickPorts } from './durable/ports.ts';
+import { consume, INSIDE, OUTSIDE } from './queue/consumer.ts';
 import { reportDeadLetters } from './queue/dead-letters.ts';
 import { env as startEnv } from 'cloudflare:workers';
 
@@ -24,7 +24,8 @@ export default {
   fetch(request, env, context) {
     app ??= createApp({
       gateways: createGateways(env, config),
-      config,
+      // Set by the platform; what a caller sends under this name does not reach a Worker. Peers on one machine share one address.
+      config: { ...config, clientAddressHeader: config.protocol.localPeers ? null : 'CF-Connecting-IP' },
       log: (node, level, event, fields) => createLog(node, config.logLevel)(level, 'api', event, fields),
     });
     return app.fetch(request, env, context);
@@ -36,7 +37,8 @@ export default {
     // The name differs by deployment (wrangler.toml), its ending doesn't.
     if (batch.queue.endsWith('-dead-letters'))
       await reportDeadLetters(batch.messages, deadLetterPorts(env, config, log));
-    else if (batch.queue.endsWith('-deliveries')) await consume(batch.messages, consumerPorts(env, config, log));
+    else if (batch.queue.endsWith('-deliveries')) await consume(batch.messages, INSIDE, insidePorts(env, config, log));
+    else if (batch.queue.endsWith('-outbound')) await consume(batch.messages, OUTSIDE, outsidePorts(env, config, log));
     else throw new Error(`no handler for the queue ${JSON.stringify(batch.queue)}`);
   },
 } satisfies ExportedHandler<Env, unknown>;

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { formatConfigError, readConfig, VARIABLES } from '../src/config.ts';
 
+/** Has the form of a public key. */
+const KEY = `${'a'.repeat(42)}A`;
+
 describe('configuration', () => {
   it("has the seed's defaults", () => {
     const config = readConfig({});
@@ -11,6 +14,7 @@ describe('configuration', () => {
         nodeCount: 4,
         logLevel: 'INFO',
         adminToken: null,
+        joinToken: null,
         protocol: {
           network: 'pychain',
           syncIntervalMs: 60_000,
@@ -18,6 +22,12 @@ describe('configuration', () => {
           probationMs: 60_000,
           messageTtlMs: 600_000,
           maxFailures: 3,
+          guidTimeoutMs: 3_600_000,
+          newcomerCertificateMs: 3_600_000,
+          powBits: 16,
+          groupMembersMax: 64,
+          networkKey: null,
+          localPeers: false,
           hostedPrefix: 'local:/n/',
         },
       },
@@ -34,7 +44,14 @@ describe('configuration', () => {
       PROBATION: '0',
       LOG_LEVEL: 'CRITICAL',
       FANOUT: '2',
+      GUID_TIMEOUT: '604800',
+      ADMISSION: 'signed',
+      POW_BITS: '0',
+      GROUP_MEMBERS: '1',
+      NETWORK_KEY: KEY,
+      LOCAL_PEERS: 'off',
       ADMIN_TOKEN: 'x'.repeat(16),
+      JOIN_TOKEN: '~'.repeat(256),
       UNKNOWN_BINDING: {},
     });
     expect(config).toMatchObject({
@@ -42,7 +59,19 @@ describe('configuration', () => {
       value: {
         publicUrl: 'https://net.example',
         nodeCount: 10_000,
-        protocol: { syncIntervalMs: 1_500, probationMs: 0, fanout: 2, hostedPrefix: 'https://net.example/n/' },
+        adminToken: 'x'.repeat(16),
+        joinToken: '~'.repeat(256),
+        protocol: {
+          syncIntervalMs: 1_500,
+          probationMs: 0,
+          fanout: 2,
+          guidTimeoutMs: 604_800_000,
+          powBits: 0,
+          groupMembersMax: 1,
+          networkKey: KEY,
+          localPeers: false,
+          hostedPrefix: 'https://net.example/n/',
+        },
       },
     });
   });
@@ -68,6 +97,30 @@ describe('configuration', () => {
     ['MAX_FAILURES', '0'],
     ['PROBATION', '86401'],
     ['ADMIN_TOKEN', 'short'],
+    ['ADMIN_TOKEN', 'x'.repeat(257)],
+    ['ADMIN_TOKEN', 'with a space inside it'],
+    ['JOIN_TOKEN', 'short'],
+    ['JOIN_TOKEN', 'x'.repeat(257)],
+    ['JOIN_TOKEN', 'with a space inside it'],
+    ['JOIN_TOKEN', 'mit-einem-ü-darin'],
+    ['GUID_TIMEOUT', '0'],
+    ['GUID_TIMEOUT', '604801'],
+    ['ADMISSION', 'open'],
+    ['ADMISSION', 'SIGNED'],
+    ['ADMISSION', 'unsigned'],
+    ['POW_BITS', '-1'],
+    ['POW_BITS', '25'],
+    ['POW_BITS', '1.5'],
+    ['GROUP_MEMBERS', '0'],
+    ['GROUP_MEMBERS', '100001'],
+    ['NETWORK_KEY', 'A'.repeat(42)],
+    ['NETWORK_KEY', 'A'.repeat(44)],
+    ['NETWORK_KEY', `${'A'.repeat(42)}B`],
+    ['NETWORK_KEY', `${'A'.repeat(42)}+`],
+    ['LOCAL_PEERS', 'on'],
+    ['LOCAL_PEERS', 'ON'],
+    ['LOCAL_PEERS', 'true'],
+    ['LOCAL_PEERS', '1'],
   ])('%s=%s stops the start with one line that names it and what is allowed', (name, value) => {
     const config = readConfig({ [name]: value });
     if (config.ok) throw new Error('was taken');
@@ -77,10 +130,64 @@ describe('configuration', () => {
     expect(line).not.toContain('\n');
     expect(line).toContain(VARIABLES.find((variable) => variable.name === name)?.allowed);
     // A secret is not shown, not even a wrong one.
-    expect(line.includes(value)).toBe(name !== 'ADMIN_TOKEN');
+    expect(line.includes(value)).toBe(!name.endsWith('_TOKEN'));
   });
 
-  it.each(['BOOT_NODE', 'ADMISSION', 'GUID_TIMEOUT'])('%s is refused, not ignored: it is not there yet', (name) => {
+  it('tells who asks for an open network that there is none yet', () => {
+    const config = readConfig({ ADMISSION: 'open' });
+    expect(!config.ok && config.error.map(formatConfigError)).toEqual([
+      'ADMISSION=open is not allowed: give signed (open, for unsigned clients, is not in this version)',
+    ]);
+  });
+
+  it.each([
+    'http://localhost:8787',
+    'http://127.0.0.1',
+    'http://127.8.9.10:1',
+    'http://[::1]:8787',
+    // Other ways to write the same.
+    'http://127.1',
+    'http://LOCALHOST',
+    'https://localhost',
+  ])('LOCAL_PEERS=on is for networks on one machine: %s', (url) => {
+    const config = readConfig({ PUBLIC_URL: url, LOCAL_PEERS: 'on' });
+    expect(config).toMatchObject({ ok: true, value: { protocol: { localPeers: true } } });
+    expect(readConfig({ PUBLIC_URL: url })).toMatchObject({ ok: true, value: { protocol: { localPeers: false } } });
+  });
+
+  it.each([
+    'https://net.example',
+    'http://10.0.0.7',
+    'http://192.168.1.1:8787',
+    'http://127.0.0.1.example.net',
+    'http://localhost.example.net',
+    'http://notlocalhost',
+    'http://0.0.0.0',
+    'http://[::2]',
+    'http://[fe80::1]',
+    'http://128.0.0.1',
+  ])('LOCAL_PEERS=on is refused elsewhere, where peers could make us call inwards: %s', (url) => {
+    const config = readConfig({ PUBLIC_URL: url, LOCAL_PEERS: 'on' });
+    expect(!config.ok && config.error.map(formatConfigError)).toEqual([
+      'LOCAL_PEERS=on is not allowed: give on or off; on only where PUBLIC_URL is a loopback address',
+    ]);
+  });
+
+  it.each([
+    [{ GUID_TIMEOUT: '3600' }, 3_600_000],
+    [{ GUID_TIMEOUT: '1' }, 4 * 90_000],
+    [{ GUID_TIMEOUT: '100', NETWORK_SYNC_INTERVAL: '1', NETWORK_SYNC_JITTER: '0' }, 100_000],
+    [{ GUID_TIMEOUT: '100', NETWORK_SYNC_INTERVAL: '30', NETWORK_SYNC_JITTER: '10.5' }, 162_000],
+  ])('a newcomer’s certificate outlives some sync rounds, so that it can be renewed: %j', (env, ms) => {
+    expect(readConfig(env)).toMatchObject({ ok: true, value: { protocol: { newcomerCertificateMs: ms } } });
+  });
+
+  it('lists as secret what is not to be shown', () => {
+    const secret = VARIABLES.filter((variable) => variable.secret).map(({ name }) => name);
+    expect(secret.toSorted()).toEqual(['ADMIN_TOKEN', 'JOIN_TOKEN']);
+  });
+
+  it.each(['BOOT_NODE', 'NODE_ADDRESSES', 'BEACON'])('%s is refused, not ignored: it is not there yet', (name) => {
     const config = readConfig({ [name]: 'https://boot.example' });
     expect(!config.ok && config.error.map(formatConfigError)).toEqual([
       `${name}=(set) is not allowed: give nothing: this version does not support it`,

@@ -9,12 +9,16 @@ import { nodeRoutes } from './node-routes.ts';
 import { documentEndpoint } from './openapi.ts';
 import type { Gateways } from './ports.ts';
 import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
+import { readCapped } from './read-capped.ts';
 import { mount } from './route.ts';
 import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
 const SLOT = /^[1-9][0-9]{0,8}$/;
+
+/** Longest body that is read only to be polite, bytes. */
+const DRAINED_BYTES_MAX = 16_384;
 
 const WATCHED = /\/api\/v1\/(status|metrics)$/;
 
@@ -30,15 +34,17 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.use(requestId());
   app.use(accessLog(config, log));
   app.use(commonHeaders());
+  app.use(drainSmallBodies());
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
   const ofNode = nodeRoutes(config);
-  app.route(NODE_BASE, mount(commonRoutes, config));
-  app.route(NODE_BASE, mount(ofNode, config));
-  app.route(NODE_BASE, mount([documentEndpoint([...commonRoutes, ...ofNode])], config));
-  app.route(BOOT_BASE, mount(commonRoutes, config));
-  app.route(BOOT_BASE, mount(bootRoutes, config));
-  app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...bootRoutes])], config));
+  const ofBoot = bootRoutes(config);
+  app.route(NODE_BASE, mount(commonRoutes, config, log));
+  app.route(NODE_BASE, mount(ofNode, config, log));
+  app.route(NODE_BASE, mount([documentEndpoint([...commonRoutes, ...ofNode])], config, log));
+  app.route(BOOT_BASE, mount(commonRoutes, config, log));
+  app.route(BOOT_BASE, mount(ofBoot, config, log));
+  app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...ofBoot])], config, log));
   app.route(BOOT_BASE, messageRefusals());
   app.get('/', (c) => {
     const nodes = config.nodeCount === 0 ? [] : [`/n/1/api/v1/status`];
@@ -74,6 +80,19 @@ function commonHeaders(): MiddlewareHandler {
     await next();
     c.res.headers.set('Cache-Control', 'no-store');
     c.res.headers.set('X-Content-Type-Options', 'nosniff');
+  };
+}
+
+/**
+ * Reads a small body that a refusal left unread: with it in the pipe the connection is cut, and the caller may never see the
+ * refusal. What is larger, or does not say how large it is, is not worth it.
+ */
+function drainSmallBodies(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    await next();
+    const length = Number(c.req.header('Content-Length') ?? Infinity);
+    if (c.req.raw.bodyUsed || length === 0 || length > DRAINED_BYTES_MAX) return;
+    await readCapped(c.req.raw.body, DRAINED_BYTES_MAX).catch(() => undefined);
   };
 }
 

@@ -1,4 +1,4 @@
-// Operator calls: `Authorization: Bearer ADMIN_TOKEN`.
+// Secrets that callers must know: `Authorization: Bearer ADMIN_TOKEN` for operators, JOIN_TOKEN for joiners of a private network.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import type { MiddlewareHandler } from 'hono';
@@ -26,6 +26,20 @@ export function requireAdmin(adminToken: string | null): MiddlewareHandler<ApiEn
     }
     if (!sameBytes(digest(given), expected)) {
       throw unauthorized('the operator token is wrong', 'Bearer realm="pychain", error="invalid_token"');
+    }
+    await next();
+  };
+}
+
+/** Lets joiners pass who know the token of a private network; without one everybody may ask. */
+export function requireJoinToken(joinToken: string | null): MiddlewareHandler<ApiEnv> {
+  const expected = joinToken === null || joinToken === '' ? null : digest(joinToken);
+  return async (c, next) => {
+    const given = BEARER.exec(c.req.header('Authorization') ?? '')?.[1];
+    if (expected !== null && (given === undefined || !sameBytes(digest(given), expected))) {
+      throw new ProblemError('join-token-wrong', "give the network's token: Authorization: Bearer JOIN_TOKEN", {
+        headers: { 'WWW-Authenticate': 'Bearer realm="pychain"' },
+      });
     }
     await next();
   };

@@ -4,6 +4,7 @@ import { BODY_BYTES_MAX, JSON_DEPTH_MAX } from '../protocol/limits.ts';
 import { scanJson } from '../protocol/scan-json.ts';
 import type { ApiEnv } from './env.ts';
 import { ProblemError } from './problem.ts';
+import { readCapped, TooLargeError } from './read-capped.ts';
 
 /** A message's `data` may be JSON_DEPTH_MAX deep, the body around it is one more. */
 const BODY_DEPTH_MAX = JSON_DEPTH_MAX + 1;
@@ -15,29 +16,27 @@ const CHARSET_UTF_8 = /^charset="?utf-?8"?$/i;
  * Reads the body. Throws 415 for another type, charset or encoding; 413 over BODY_BYTES_MAX, whatever Content-Length
  * says; 400 for what is not strict JSON in UTF-8.
  */
-export async function readJson(c: Context): Promise<unknown> {
+export async function readJson(c: Context<ApiEnv>): Promise<unknown> {
   requireJson(c);
-  const text = decode(await readCapped(c));
+  const text = decode(await readBody(c));
   const scanned = scanJson(text, { depthMax: BODY_DEPTH_MAX });
   if (!scanned.ok) throw new ProblemError('malformed-body', 'the body is not strict JSON', { errors: [scanned.error] });
   return JSON.parse(text);
 }
 
 /**
- * Answers a client of the original, which joins without a key: with an empty body and no JSON type. Comes before the
- * operator's token is asked for, or such a client would never learn why.
+ * Answers a client of the original, which joins without a key: with an empty body and no JSON type. Comes before signatures are
+ * asked for, or such a client would never learn why.
  */
 export function refuseSeedJoin(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const isJson = JSON_TYPE.test(mediaType(c));
     const isEmpty = c.req.header('Content-Length') === '0' || c.req.raw.body === null;
     if (isEmpty && !isJson) {
-      const detail = 'this network admits members by key: send {"public_key": .., "address": ..} as application/json';
+      const detail =
+        'this network admits members by key: send a signed request, see GET /network/challenge and docs/protocol.md';
       const missing = 'missing, and needed';
-      const errors = [
-        { path: 'public_key', message: missing },
-        { path: 'address', message: missing },
-      ];
+      const errors = ['public_key', 'address', 'signature'].map((path) => ({ path, message: missing }));
       throw new ProblemError('members-need-keys', detail, { errors });
     }
     await next();
@@ -63,41 +62,18 @@ function mediaType(c: Context): string {
   return (c.req.header('Content-Type') ?? '').split(';', 1)[0]?.trim() ?? '';
 }
 
-async function readCapped(c: Context): Promise<Uint8Array> {
-  // Saves reading what says itself that it is too long; what lies is found out below.
+/** The body's bytes, BODY_BYTES_MAX at most: read once, whoever asks first. */
+export async function readBody(c: Context<ApiEnv>): Promise<Uint8Array> {
+  const known = c.get('bodyBytes');
+  if (known) return known;
+  // Saves reading what says itself that it is too long; what lies is found out while reading.
   if (Number(c.req.header('Content-Length') ?? 0) > BODY_BYTES_MAX) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  const reader = c.req.raw.body?.getReader();
-  for (let chunk = await readChunk(reader); chunk !== null; chunk = await readChunk(reader)) {
-    bytes += chunk.byteLength;
-    if (bytes > BODY_BYTES_MAX) {
-      // Not waited for: the other side may never end the stream.
-      reader?.cancel().catch(() => undefined);
-      throw tooLarge();
-    }
-    chunks.push(chunk);
-  }
-  if (bytes === 0) throw new ProblemError('malformed-body', 'the body is empty: JSON is needed');
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
-}
-
-/** What is used of a ReadableStreamDefaultReader; its types differ between the runtimes. */
-interface ChunkReader {
-  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
-}
-
-async function readChunk(reader: ChunkReader | undefined): Promise<Uint8Array | null> {
-  const read = await reader?.read().catch(() => {
-    throw new ProblemError('malformed-body', 'the body broke off');
+  const bytes = await readCapped(c.req.raw.body, BODY_BYTES_MAX).catch((cause: unknown) => {
+    throw cause instanceof TooLargeError ? tooLarge() : new ProblemError('malformed-body', 'the body broke off');
   });
-  return read?.value ?? null;
+  if (bytes.byteLength === 0) throw new ProblemError('malformed-body', 'the body is empty: JSON is needed');
+  c.set('bodyBytes', bytes);
+  return bytes;
 }
 
 function tooLarge(): ProblemError {

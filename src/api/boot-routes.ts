@@ -1,41 +1,62 @@
 // What the boot node answers besides the common routes: it admits members. It keeps no messages.
 import { Hono, type Context } from 'hono';
-import type { JoinError } from '../protocol/boot.ts';
+import { signAnswer } from '../crypto/signatures.ts';
 import { refuseSeedJoin } from './body.ts';
-import type { BootEnv } from './env.ts';
+import type { ApiConfig, BootEnv } from './env.ts';
 import { ask } from './failures.ts';
-import { invalidInput, ProblemError } from './problem.ts';
+import type { JoinRefusal } from './ports.ts';
+import { busy, invalidInput, ProblemError, unauthenticated } from './problem.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
-import { joinedView } from './views.ts';
+import { challengeView, joinedView } from './views.ts';
 
 /** GUIDs are never given twice, so a full network stays full until its operator does something. */
 const FULL_RETRY_SECONDS = '3600';
+
+const getChallenge = defineRoute({
+  method: 'get',
+  path: '/network/challenge',
+  summary: 'What a newcomer must solve to join',
+  isShielded: true,
+  responses: { 200: json(schemas.challenge, 'a challenge'), ...refusals(429, 503) },
+});
 
 const putJoin = defineRoute({
   method: 'put',
   path: '/network/join',
   summary: 'Admit a member: the same key has the same GUID for ever',
   before: refuseSeedJoin(),
-  // Until joiners prove that they have the key.
-  isOperatorCall: true,
+  isJoinCall: true,
+  signing: 'key',
   body: schemas.joinRequest,
   responses: {
-    200: json(schemas.joinAnswer, 'the GUID, and members'),
-    ...refusals(400, 401, 403, 413, 415, 422, 503),
+    200: json(schemas.joinAnswer, 'the GUID, its certificate, and members'),
+    ...refusals(400, 401, 403, 409, 413, 415, 422, 429, 503),
   },
 });
 
 /** The routes of the boot node alone. Middleware of the app sets `boot`. */
-export const bootRoutes: readonly Endpoint<BootEnv>[] = [
-  serve(putJoin, async (c, { body }) => {
-    const { public_key: publicKey, address } = body;
-    const joined = await ask(() => c.var.boot.join(publicKey, address));
-    if (!joined.ok) throw refusalOf(joined.error);
-    return c.json(joinedView(joined.value), 200);
-  }),
-];
+export function bootRoutes(config: ApiConfig): Endpoint<BootEnv>[] {
+  return [
+    serve(getChallenge, async (c) => {
+      const challenge = await ask(() => c.var.boot.challenge());
+      return c.json(challengeView(challenge, config.protocol.network), 200);
+    }),
+
+    serve(putJoin, async (c, { body }) => {
+      const { public_key: publicKey, challenge, solution, address, incarnation, capabilities, signature } = body;
+      const { caller } = c.var;
+      if (!caller || caller.publicKey !== publicKey) throw unauthenticated();
+      const record = { publicKey, address, incarnation, capabilities, signature };
+      const work = challenge === undefined || solution === undefined ? null : { challenge, solution };
+      const joined = await ask(() => c.var.boot.join({ record, work }));
+      if (!joined.ok) throw refusalOf(joined.error);
+      const view = joinedView(joined.value);
+      return c.json(await ask(() => signAnswer(c.var.boot.signAnswer, caller.nonce, view)), 200);
+    }),
+  ];
+}
 
 /** Tells who looks for messages at the boot node where they are. */
 export function messageRefusals(): Hono {
@@ -49,12 +70,38 @@ function refuseMessages(c: Context): never {
   throw new ProblemError('not-at-boot-node', `the boot node keeps no messages: ask a node, /n/<slot>/api/v1${rest}`);
 }
 
-function refusalOf(error: JoinError): ProblemError {
+function refusalOf(error: JoinRefusal): ProblemError {
   switch (error.reason) {
     case 'bad-key':
       return invalidInput('body', [{ path: 'public_key', message: 'not an Ed25519 public key' }]);
     case 'bad-address':
-      return invalidInput('body', [{ path: 'address', message: 'not an address' }]);
+      return invalidInput('body', [
+        { path: 'address', message: `not an address that a peer may have: ${error.fault}` },
+      ]);
+    case 'bad-record':
+      return invalidInput('body', [{ path: 'signature', message: 'not of this record by this key' }]);
+    case 'bad-challenge':
+    case 'expired-challenge':
+      return invalidInput('body', [{ path: 'challenge', message: `${error.reason}: get one at /network/challenge` }]);
+    case 'work-missing':
+      return new ProblemError('not-admitted', 'the proof of work is missing or too little: solve a new challenge');
+    case 'unanswered':
+      return new ProblemError('not-admitted', `the address did not prove the key: ${error.detail}`);
+    case 'group-full':
+      return new ProblemError(
+        'not-admitted',
+        `${error.group} has ${error.max} members, as many as one domain may have`,
+      );
+    case 'stale-record':
+      return new ProblemError(
+        'stale-record',
+        `the next record of this key needs an incarnation above ${error.incarnation}`,
+        {
+          errors: [{ path: 'incarnation', message: `must be above ${error.incarnation}` }],
+        },
+      );
+    case 'busy':
+      return busy();
     case 'network-full':
       return new ProblemError('network-full', `the network has ${error.max} members, and takes no more`, {
         headers: { 'Retry-After': FULL_RETRY_SECONDS },

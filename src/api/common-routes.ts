@@ -1,8 +1,10 @@
 // What every node answers, the boot node too: who it is, whom it knows, how it fares.
+import { signAnswer } from '../crypto/signatures.ts';
+import { readMember } from '../protocol/member.ts';
 import type { CommonEnv } from './env.ts';
 import { ask } from './failures.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
-import { notJoined, ProblemError, unknownCursor } from './problem.ts';
+import { unauthenticated, notJoined, ProblemError, unknownCursor } from './problem.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
@@ -12,8 +14,9 @@ import { capabilitiesView, memberPageView, peerView, statusView, syncAnswerView 
 const getStatus = defineRoute({
   method: 'get',
   path: '/status',
-  summary: 'Who this node is',
-  responses: { 200: json(schemas.status, 'the node has joined'), ...refusals(503) },
+  summary: 'Who this node is; signed over a nonce, it proves it',
+  query: schemas.statusQuery,
+  responses: { 200: json(schemas.status, 'the node has joined'), ...refusals(422, 503) },
 });
 
 const getCapabilities = defineRoute({
@@ -51,8 +54,12 @@ const postSync = defineRoute({
   method: 'post',
   path: '/sync',
   summary: 'Network sync (seed keys, and ours)',
+  signing: 'optional',
   body: schemas.syncRequest,
-  responses: { 200: json(schemas.syncAnswer, 'what this node knows'), ...refusals(400, 413, 415, 422, 503) },
+  responses: {
+    200: json(schemas.syncAnswer, 'what this node knows'),
+    ...refusals(400, 401, 413, 415, 422, 429, 503),
+  },
 });
 
 const getMetrics = defineRoute({
@@ -67,10 +74,12 @@ const getMetrics = defineRoute({
 
 /** The routes that nodes and the boot node share. Middleware of the app sets `directory`. */
 export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
-  serve(getStatus, async (c) => {
+  serve(getStatus, async (c, { query: { nonce } }) => {
     const status = await ask(() => c.var.directory.status());
     if (status.guid === null) throw notJoined();
-    return c.json(statusView(status, status.guid), 200);
+    const view = statusView(status, status.guid);
+    if (nonce === undefined) return c.json(view, 200);
+    return c.json(await ask(() => signAnswer(c.var.directory.signAnswer, nonce, view)), 200);
   }),
 
   serve(getCapabilities, async (c) => {
@@ -97,10 +106,16 @@ export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
 
   serve(postSync, async (c, { body }) => {
     const { guid, max_guid_node: maxGuidNode, have = null } = body;
-    // Members are believed only from callers that prove who they are, which none can yet.
-    const answer = await ask(() => c.var.directory.sync({ guid, maxGuidNode, have, members: [] }));
+    const { caller } = c.var;
+    if (caller && caller.guid !== guid) throw unauthenticated();
+    // Members are believed only from callers that prove who they are.
+    const members = caller ? (body.members ?? []).flatMap((member) => readMember(member) ?? []) : [];
+    const request = { guid, maxGuidNode, have, members };
+    const answer = await ask(() => c.var.directory.sync(request, caller?.guid ?? null));
     if (answer === null) throw notJoined();
-    return c.json(syncAnswerView(answer), 200);
+    const view = syncAnswerView(answer);
+    if (!caller) return c.json(view, 200);
+    return c.json(await ask(() => signAnswer(c.var.directory.signAnswer, caller.nonce, view)), 200);
   }),
 
   serve(getMetrics, async (c) => {

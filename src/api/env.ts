@@ -1,12 +1,16 @@
 // What every route of the API can count on: its settings, the log, and what middleware puts into the context.
 import type { ProtocolConfig } from '../protocol/config.ts';
-import type { JsonValue } from '../protocol/types.ts';
+import type { Guid, JsonValue } from '../protocol/types.ts';
 import type { BootGateway, Gateways, NodeGateway } from './ports.ts';
 
 /** What the API needs to know of the deployment's configuration. */
 export interface ApiConfig {
   /** Null: operator calls are refused. */
   readonly adminToken: string | null;
+  /** Header in which the platform says who calls; null where none is to be believed. */
+  readonly clientAddressHeader: string | null;
+  /** Null: joiners need none. */
+  readonly joinToken: string | null;
   /** Slots 1..nodeCount exist; only told to callers, `gateways.node` decides. */
   readonly nodeCount: number;
   readonly protocol: Pick<ProtocolConfig, 'network' | 'messageTtlMs'>;
@@ -16,7 +20,7 @@ export interface ApiConfig {
 export type ApiLog = (
   node: string,
   level: 'DEBUG' | 'WARNING' | 'ERROR',
-  event: 'request' | 'request_unavailable' | 'request_failed',
+  event: 'request' | 'request_unavailable' | 'request_failed' | 'request_unauthenticated',
   fields: Readonly<Record<string, JsonValue>>,
 ) => void;
 
@@ -27,10 +31,29 @@ export interface ApiOptions {
 }
 
 /** What a node and the boot node have in common. */
-export type Directory = Pick<BootGateway, 'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples'>;
+export type Directory = Pick<
+  BootGateway,
+  'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples' | 'signAnswer'
+>;
+
+/** Who called, proved by a signature. */
+export interface Caller {
+  readonly publicKey: string;
+  /** Null: a key without a certificate, as a newcomer has. */
+  readonly guid: Guid | null;
+  /** Of the request's signature; the answer is signed over it. */
+  readonly nonce: string;
+}
 
 export interface ApiEnv {
-  Variables: { requestId: string; nodeName: string };
+  Variables: {
+    requestId: string;
+    nodeName: string;
+    /** What was read of the body, so that it is read once. */
+    bodyBytes?: Uint8Array;
+    /** Set where the request was signed. */
+    caller?: Caller;
+  };
 }
 
 export interface CommonEnv {

@@ -1,13 +1,19 @@
 // What a node of the ring answers besides the common routes: broadcasts and its mempool.
+import type * as z from 'zod';
+import { signAnswer } from '../crypto/signatures.ts';
+import type { Canonical } from '../protocol/canonical.ts';
 import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
+import { composeMessage } from '../protocol/message.ts';
+import { seal, type Sealed } from '../protocol/seal.ts';
+import { onlyMe } from '../protocol/tree.ts';
 import type { ApiConfig, NodeEnv } from './env.ts';
 import { ask } from './failures.ts';
 import type { NodeGateway } from './ports.ts';
-import { busy, invalidInput, notJoined, ProblemError, unknownCursor } from './problem.ts';
+import { busy, invalidInput, notJoined, ProblemError, unauthenticated, unknownCursor } from './problem.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
-import { messagePageView, messageView, originatedView } from './views.ts';
+import { messagePageView, messageView, originatedView, proofView } from './views.ts';
 
 /** Room comes with the next segment that expires. */
 const MEMPOOL_RETRY_SECONDS = '5';
@@ -51,14 +57,36 @@ const postMessages = defineRoute({
 const putBroadcast = defineRoute({
   method: 'put',
   path: '/broadcast',
-  summary: 'A message in the seed’s form: originate it, or receive it',
-  // Also from peers, until messages carry their originators' signatures.
+  summary:
+    'A message in the seed’s form: an operator has it originated, a member brings it with its originator’s signature',
   isOperatorCall: true,
+  signing: 'peer',
   body: schemas.broadcastRequest,
   responses: {
     200: json(schemas.broadcastAnswer, 'whether it was new'),
-    ...refusals(400, 401, 403, 413, 415, 422, 503),
+    ...refusals(400, 401, 403, 413, 415, 422, 429, 503),
   },
+});
+
+const postDeliveries = defineRoute({
+  method: 'post',
+  path: '/deliveries',
+  summary: 'A batch of legs of the broadcast tree, from a member',
+  signing: 'peer',
+  body: schemas.deliveriesRequest,
+  responses: {
+    200: json(schemas.deliveriesAnswer, 'what became of each'),
+    ...refusals(400, 401, 413, 415, 422, 429, 503),
+  },
+});
+
+const getProof = defineRoute({
+  method: 'get',
+  path: '/network/challenge',
+  summary: 'Proof that this node has its key, before it has a GUID too',
+  isShielded: true,
+  query: schemas.proofQuery,
+  responses: { 200: json(schemas.proof, 'the key, and a signature over the nonce'), ...refusals(422, 429, 503) },
 });
 
 /** The routes of a node alone. Middleware of the app sets `node`. */
@@ -89,24 +117,44 @@ export function nodeRoutes(config: ApiConfig): Endpoint<NodeEnv>[] {
     }),
 
     serve(putBroadcast, async (c, { body }) => {
-      const { id, data, originator, broadcast_timestamp: at, expires_at: end } = body;
-      if (id === null || at === null) {
-        await originate(c.var.node, { data, ttlSeconds: null, idempotencyKey: null });
+      const { caller } = c.var;
+      if (body.id === null || body.broadcast_timestamp === null) {
+        // Whoever may call as a member may speak for itself only, and does so in messages that it signed.
+        if (caller) throw invalidInput('body', [{ path: 'id', message: 'a member brings stamped messages only' }]);
+        await originate(c.var.node, { data: body.data, ttlSeconds: null, idempotencyKey: null });
         return c.json(true, 200);
       }
-      const { network = config.protocol.network, nonce = 0 } = body;
-      const broadcastAt = toMillis(at);
-      const expiresAt = end === undefined ? broadcastAt + config.protocol.messageTtlMs : toMillis(end);
-      const message = { id, data, originator, broadcastAt, expiresAt, network, nonce };
-      const verdict = await ask(() => c.var.node.receive(message));
-      if (verdict === 'busy') throw busy();
-      if (verdict === 'rejected') {
-        throw new ProblemError(
-          'message-rejected',
-          'it is expired, from the future, too large, or its id is not its hash',
-        );
+      if (!caller || caller.guid === null) throw unauthenticated();
+      const { guid, publicKey } = caller;
+      const sealed = sealedOf(body, config);
+      const self = await ask(() => c.var.node.status());
+      if (self.guid === null) throw notJoined();
+      const delivery = { body: sealed, range: onlyMe(self.guid), hops: 1 };
+      const [outcome] = await ask(() => c.var.node.deliver({ guid, publicKey }, 0, [delivery]));
+      if (outcome === 'busy' || outcome === undefined) throw busy();
+      if (outcome === 'rejected') {
+        throw new ProblemError('message-rejected', 'it is expired, from the future, too large, or not what was signed');
       }
-      return c.json(verdict === 'new', 200);
+      return c.json(outcome === 'new', 200);
+    }),
+
+    serve(postDeliveries, async (c, { body }) => {
+      const { caller } = c.var;
+      if (!caller || caller.guid === null) throw unauthenticated();
+      const { guid, publicKey, nonce } = caller;
+      const deliveries = body.deliveries.map(({ signature, body: text, range, hops }) => ({
+        body: seal(text as Canonical, signature),
+        range,
+        hops,
+      }));
+      const outcomes = await ask(() => c.var.node.deliver({ guid, publicKey }, body.max_guid, deliveries));
+      return c.json(await ask(() => signAnswer(c.var.node.signAnswer, nonce, { outcomes: [...outcomes] })), 200);
+    }),
+
+    serve(getProof, async (c, { query: { nonce } }) => {
+      const { publicKey } = await ask(() => c.var.node.status());
+      const view = proofView(publicKey, config.protocol.network);
+      return c.json(await ask(() => signAnswer(c.var.node.signAnswer, nonce, view)), 200);
     }),
 
     serve(putJoin, async (c) => c.json({}, 200)),
@@ -138,6 +186,22 @@ function refusalOf(error: OriginationError): ProblemError {
     case 'key-reused':
       return new ProblemError('key-reused', 'the Idempotency-Key was used with another body: take a new one');
   }
+}
+
+/** The sealed message of the seed's form. Throws where it is not the one that its id is the hash of, or is not signed. */
+function sealedOf(body: z.output<typeof schemas.broadcastRequest>, config: ApiConfig): Sealed {
+  const { id, data, originator, signature, nonce = 0, network = config.protocol.network } = body;
+  const broadcastAt = toMillis(body.broadcast_timestamp ?? 0);
+  const end = body.expires_at;
+  const expiresAt = end === undefined ? broadcastAt + config.protocol.messageTtlMs : toMillis(end);
+  if (signature === undefined) {
+    throw invalidInput('body', [
+      { path: 'signature', message: 'missing, and needed: the originator signs its messages' },
+    ]);
+  }
+  const composed = composeMessage({ network, data, originator, broadcastAt, expiresAt }, nonce);
+  if (composed.ok && composed.value.id === id) return seal(composed.value.body, signature);
+  throw new ProblemError('message-rejected', 'its id is not the hash of what it says');
 }
 
 function toMillis(seconds: number): number {

@@ -14,6 +14,18 @@ const getDocument = defineRoute({
   responses: { 200: json(openApi, 'OpenAPI 3.1') },
 });
 
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN, of operators' },
+  joinToken: { type: 'http', scheme: 'bearer', description: 'JOIN_TOKEN, where the network has one' },
+  signature: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Signature',
+    description:
+      'HTTP message signature (RFC 9421) with Content-Digest (RFC 9530) and Pychain-Certificate, see docs/protocol.md',
+  },
+} as const;
+
 /** Where OpenAPI puts the parts of a request that are no body. */
 const PLACES = { params: 'path', query: 'query', headers: 'header' } as const;
 
@@ -35,7 +47,7 @@ function openApiDocument(routes: readonly Route[]): JsonObject {
   const document = {
     info: { title: 'pychain', version: VERSION },
     paths,
-    components: { schemas: shapes, securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    components: { schemas: shapes, securitySchemes: SECURITY_SCHEMES },
   };
   // zod refers to where it keeps the shapes that have a name.
   return JSON.parse(JSON.stringify(document).replaceAll('"#/$defs/', '"#/components/schemas/')) as JsonObject;
@@ -50,11 +62,20 @@ function operation(route: Route, shapeOf: (schema: z.ZodType) => object): object
   const parameters = parametersOf(route);
   return {
     summary: route.summary,
-    ...(route.isOperatorCall && { security: [{ bearer: [] }] }),
+    ...securityOf(route),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && { requestBody: { required: true, content: content('application/json', route.body) } }),
     responses: Object.fromEntries(responses) as object,
   };
+}
+
+/** Who may call, as alternatives. */
+function securityOf({ isOperatorCall, isJoinCall, signing }: Route): { security?: object[] } {
+  const operator = isOperatorCall ? [{ bearer: [] }] : [];
+  const anybody = signing === 'optional' ? [{}] : [];
+  const signed = signing ? [{ signature: [], ...(isJoinCall && { joinToken: [] }) }] : [];
+  const security = [...operator, ...anybody, ...signed];
+  return security.length > 0 ? { security } : {};
 }
 
 /** Described as what is read from the text: a number, say. */

@@ -1,8 +1,19 @@
 // What the HTTP API asks of a node and of the boot node. src/durable/gateway.ts answers from Durable Objects; a Node.js
 // peer answers from its own process. Answers are plain data in the protocol's own units (milliseconds, camelCase).
-import type { JoinError } from '../protocol/boot.ts';
-import type { Joined, Originated, Origination, OriginationError, Outcome } from '../protocol/effects.ts';
-import type { Guid, JsonObject, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
+import type { SignedCall } from '../crypto/http-signature.ts';
+import type { JoinError, JoinRequest } from '../protocol/boot.ts';
+import type { CallVerdict, Joined, Originated, Origination, OriginationError, Outcome } from '../protocol/effects.ts';
+import type {
+  Certificate,
+  Delivery,
+  Guid,
+  JsonObject,
+  MessageId,
+  Millis,
+  Peer,
+  Result,
+  StoredMessage,
+} from '../protocol/types.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 
 /** Who a node is, and how it fares. */
@@ -11,8 +22,12 @@ export interface NodeStatus {
   /** Null while the node has not joined. */
   readonly guid: Guid | null;
   readonly address: string;
-  /** Null for the boot node, which has no key yet. */
-  readonly publicKey: string | null;
+  readonly publicKey: string;
+  /** Key of the boot node; null before it is known. */
+  readonly networkKey: string | null;
+  /** Null before it has joined, and for the boot node, which needs none. */
+  readonly certificate: Certificate | null;
+  readonly incarnation: number;
   readonly capabilities: readonly string[];
   readonly maxGuid: Guid;
   readonly time: Millis;
@@ -23,9 +38,6 @@ export interface NodeStatus {
   readonly lastSyncAt: Millis | null;
   readonly nextSyncAt: Millis | null;
 }
-
-/** What became of a message that a peer sent. `busy`: not taken now, to be sent again. */
-export type Verdict = Outcome;
 
 export interface MemberPage {
   readonly members: readonly Peer[];
@@ -47,16 +59,32 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A message in the seed's form: what `PUT /broadcast` carries when it is stamped. */
-export interface SeedMessage {
-  readonly id: MessageId;
-  readonly data: JsonObject;
-  readonly originator: { readonly guid: Guid; readonly address: string };
-  readonly broadcastAt: Millis;
-  readonly expiresAt: Millis;
-  readonly network: string;
-  readonly nonce: number;
+/** Whether a signed call may be answered; `unproven`: its certificate does not prove who calls. */
+export type Admission = CallVerdict | 'unproven';
+
+/** A member that proved to call, and the key that it proved it with. */
+export interface ProvenCaller {
+  readonly guid: Guid;
+  readonly publicKey: string;
 }
+
+/** Why a joiner was not let in; `busy`: too many are being looked at; `unanswered`: its address did not prove its key. */
+export type JoinRefusal =
+  | JoinError
+  | { readonly reason: 'busy' }
+  | { readonly reason: 'bad-record' }
+  | { readonly reason: 'unanswered'; readonly detail: string };
+
+/** What a newcomer must solve. */
+export interface Challenge {
+  readonly challenge: string;
+  readonly bits: number;
+  readonly expiresAt: Millis;
+  readonly networkKey: string;
+}
+
+/** Signs an answer to the question with this nonce; base64url. */
+export type SignAnswer = (nonce: string, answer: JsonObject) => Promise<string>;
 
 export interface NodeGateway {
   status(): Promise<NodeStatus>;
@@ -65,10 +93,14 @@ export interface NodeGateway {
   member(guid: Guid): Promise<Peer | null>;
   /** Members in ascending order of GUID; `cursor` null for the first page. A cursor that is not ours gives null. */
   members(cursor: string | null, limit: number): Promise<MemberPage | null>;
-  sync(request: SyncRequest): Promise<SyncAnswer | null>;
+  readonly signAnswer: SignAnswer;
+  /** Whether a caller is heard: certificate, standing, nonce. Uses the nonce up. */
+  admit(call: SignedCall): Promise<Admission>;
+  /** `caller`: who proved to ask; null: anybody. */
+  sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
+  /** Deliveries that a caller brings; `maxGuid` is the highest GUID that it says it knows. */
+  deliver(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
   originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
-  /** A stamped message from elsewhere; this node becomes responsible for itself only. */
-  receive(message: SeedMessage): Promise<Verdict>;
   /** Oldest first; `cursor` null for the first page. A cursor that is not ours gives null. */
   messages(cursor: string | null, limit: number): Promise<MessagePage | null>;
   message(id: MessageId): Promise<StoredMessage | null>;
@@ -77,12 +109,14 @@ export interface NodeGateway {
 
 export interface BootGateway {
   status(): Promise<NodeStatus>;
-  /** Allocates, or finds what the key has; the same key has the same GUID for ever. */
-  join(publicKey: string, address: string): Promise<Result<Joined, JoinError>>;
+  readonly signAnswer: SignAnswer;
+  challenge(): Promise<Challenge>;
+  /** Lets in who passes, calling its address back; the same key has the same GUID for ever. The request was signed with the key. */
+  join(request: JoinRequest): Promise<Result<Joined, JoinRefusal>>;
   lookup(guid: Guid): Promise<string | null>;
   member(guid: Guid): Promise<Peer | null>;
   members(cursor: string | null, limit: number): Promise<MemberPage | null>;
-  sync(request: SyncRequest): Promise<SyncAnswer | null>;
+  sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
   samples(): Promise<readonly Sample[]>;
 }
 

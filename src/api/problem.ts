@@ -9,12 +9,16 @@ import { UnavailableError } from './failures.ts';
 export const PROBLEMS = {
   'malformed-body': { status: 400, title: 'The body cannot be read' },
   'admin-token-wrong': { status: 401, title: 'The operator token is missing or wrong' },
+  'join-token-wrong': { status: 401, title: 'The join token is missing or wrong' },
+  'unauthenticated': { status: 401, title: 'The request is not authenticated' },
+  'not-admitted': { status: 403, title: 'Not admitted' },
   'admin-token-unset': { status: 403, title: 'Operator calls are switched off' },
   'not-found': { status: 404, title: 'Not found' },
   'no-such-slot': { status: 404, title: 'No such node in this deployment' },
   'no-boot-node': { status: 404, title: 'No boot node in this deployment' },
   'not-at-boot-node': { status: 404, title: 'Not at the boot node' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'stale-record': { status: 409, title: 'A later record of this key is known' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'message-too-large': { status: 413, title: 'The message is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not plain JSON' },
@@ -22,6 +26,8 @@ export const PROBLEMS = {
   'members-need-keys': { status: 422, title: 'Members are admitted by key' },
   'message-rejected': { status: 422, title: 'The message was rejected' },
   'key-reused': { status: 422, title: 'The Idempotency-Key was used for another message' },
+  'shut-out': { status: 429, title: 'Not heard for a while' },
+  'too-many-requests': { status: 429, title: 'Too many requests' },
   'failed': { status: 500, title: 'Internal error' },
   'not-joined': { status: 503, title: 'The node has not joined yet' },
   'mempool-full': { status: 503, title: 'The mempool is full' },
@@ -82,6 +88,17 @@ export function busy(): ProblemError {
 /** The cursor is none of ours. */
 export function unknownCursor(): ProblemError {
   return invalidInput('query', [{ path: 'cursor', message: 'not a cursor of this list' }]);
+}
+
+/** The caller speaks with a GUID or key that it did not prove: the same answer as to any other call that proves nothing. */
+export function unauthenticated(): ProblemError {
+  return new ProblemError(
+    'unauthenticated',
+    'sign the request as a member of this network: RFC 9421, docs/protocol.md',
+    {
+      headers: { 'WWW-Authenticate': 'Signature realm="pychain"' },
+    },
+  );
 }
 
 /** The problem+json response. */

@@ -14,12 +14,14 @@ export function json<Schema extends z.ZodType>(
 
 const REASONS = {
   400: 'the body is not JSON',
-  401: 'the operator token is missing or wrong',
-  403: 'operator calls are switched off',
+  401: 'a token or signature is missing or wrong',
+  403: 'operator calls are switched off, or the joiner is not admitted',
   404: 'not found',
+  409: 'a later record of this key is known',
   413: 'too large',
   415: 'the body is not plain application/json',
   422: 'the input is not valid',
+  429: 'too many calls: try again after Retry-After seconds',
   503: 'not now: try again after Retry-After seconds',
 } as const;
 

@@ -4,11 +4,13 @@ import { Hono, type Context, type MiddlewareHandler, type TypedResponse } from '
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { JSONParsed } from 'hono/utils/types';
 import type * as z from 'zod';
-import { requireAdmin } from './auth.ts';
+import { requireAdmin, requireJoinToken } from './auth.ts';
 import { readJson } from './body.ts';
-import type { ApiConfig, ApiEnv } from './env.ts';
+import type { ApiConfig, ApiEnv, ApiLog } from './env.ts';
 import { checkInput } from './input.ts';
 import type { PROBLEM_TYPE } from './problem.ts';
+import { shield } from './shield.ts';
+import { operatorOrPeer, requireSignature, type Signing } from './signed.ts';
 
 /** One answer of a route: its media type, and the shape of what it carries. */
 export interface Answer<Schema extends z.ZodType = z.ZodType, Type extends string = string> {
@@ -24,8 +26,14 @@ export interface Route {
   readonly summary: string;
   /** Runs before anything else is looked at. */
   readonly before?: MiddlewareHandler<ApiEnv>;
-  /** Needs the operator's token; the body of a stranger is not read. */
+  /** Needs the operator's token, or where `signing` is set too, that; the body of a stranger is not read. */
   readonly isOperatorCall?: true;
+  /** Needs the network's JOIN_TOKEN, where it has one. */
+  readonly isJoinCall?: true;
+  /** Slowed where one network calls too often, though nothing is signed. */
+  readonly isShielded?: true;
+  /** Who must have signed the request. */
+  readonly signing?: Signing;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   /** Names in lower case. */
@@ -74,25 +82,31 @@ export function serve<E extends ApiEnv, R extends Route>(
   return {
     route,
     // The parts are those of the route, as Input<R> has them.
-    handle: async (c) => handler(c, (await readInput(c, route)) as Input<R>),
+    handle: async (c) => handler(c, (await readInput(c as unknown as Context<ApiEnv>, route)) as Input<R>),
   };
 }
 
 /** An app of these endpoints. */
-export function mount<E extends ApiEnv>(endpoints: readonly Endpoint<E>[], config: ApiConfig): Hono<E> {
+export function mount<E extends ApiEnv>(endpoints: readonly Endpoint<E>[], config: ApiConfig, log: ApiLog): Hono<E> {
   const app = new Hono<E>();
   const operatorOnly = requireAdmin(config.adminToken);
+  const joinersOnly = requireJoinToken(config.joinToken);
+  const shielded = shield(config.clientAddressHeader);
   for (const { route, handle } of endpoints) {
     const path = route.path.replace(/\{(\w+)\}/g, ':$1');
-    if (route.before) app.on(route.method, path, route.before);
-    if (route.isOperatorCall) app.on(route.method, path, operatorOnly);
+    const use = (middleware: MiddlewareHandler<ApiEnv>) => app.on(route.method, path, middleware);
+    if (route.before) use(route.before);
+    if (route.isShielded || route.signing) use(shielded);
+    if (route.isJoinCall) use(joinersOnly);
+    if (route.isOperatorCall) use(route.signing ? operatorOrPeer(operatorOnly, log) : operatorOnly);
+    else if (route.signing) use(requireSignature(route.signing, log));
     app.on(route.method, path, handle);
   }
   return app;
 }
 
 /** Throws where the request does not fit: about the first part that does not. */
-async function readInput(c: Context, route: Route): Promise<Partial<Record<Part, unknown>>> {
+async function readInput(c: Context<ApiEnv>, route: Route): Promise<Partial<Record<Part, unknown>>> {
   // A body that cannot be read at all comes first, whatever else is wrong.
   const body = route.body ? await readJson(c) : undefined;
   return {

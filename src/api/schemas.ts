@@ -4,10 +4,15 @@ import * as z from 'zod';
 import {
   ADDRESS_CHARS_MAX,
   CAPABILITIES_MAX,
+  CAPABILITY_CHARS_MAX,
+  DELIVERIES_CALL_MAX,
   GUID_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
   MEMBERS_PAGE_MAX,
+  MESSAGE_BYTES_MAX,
   MESSAGES_PAGE_MAX,
+  NONCE_CHARS_MAX,
+  NONCE_CHARS_MIN,
   SYNC_INTERVALS_MAX,
   TTL_SECONDS_MAX,
 } from '../protocol/limits.ts';
@@ -15,9 +20,10 @@ import type { JsonObject } from '../protocol/types.ts';
 
 const PAGE_DEFAULT = 100;
 const CURSOR_CHARS_MAX = 256;
-const CAPABILITY_CHARS_MAX = 64;
 const NETWORK_CHARS_MAX = 64;
 const EVENT_NAME_CHARS_MAX = 128;
+const CHALLENGE_CHARS_MAX = 96;
+const SOLUTION_CHARS_MAX = 16;
 /** Hops of a message in the seed's form. */
 const SEEN_BY_MAX = 4_096;
 /** The protocol's limit on a time: the year 5138. */
@@ -27,6 +33,9 @@ const TIME_SECONDS_MAX = 1e11;
 const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 /** 32 bytes in base64url: the last of the 43 characters holds four bits. */
 const KEY_32_BYTES = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+/** 64 bytes in base64url: the last of the 86 characters holds two bits. */
+const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
+const NONCE = /^[A-Za-z0-9_-]+$/;
 const WHOLE_NUMBER = /^[0-9]{1,15}$/;
 
 const guid = z
@@ -46,6 +55,31 @@ const seconds = z
   .meta({ description: 'Unix time in seconds', examples: [1700000000.25] });
 const peerAddress = z.string().max(ADDRESS_CHARS_MAX).regex(ADDRESS, 'expected an address: visible ASCII characters');
 const node = z.object({ guid: guidOrBoot, address: peerAddress });
+const publicKey = z
+  .string()
+  .regex(KEY_32_BYTES, 'expected an Ed25519 public key: base64url of 32 bytes, 43 characters');
+const signature = z.string().regex(SIGNATURE, 'expected an Ed25519 signature: base64url of 64 bytes, 86 characters');
+const nonce = z
+  .string()
+  .min(NONCE_CHARS_MIN)
+  .max(NONCE_CHARS_MAX)
+  .regex(NONCE, 'expected base64url characters')
+  .meta({ description: 'chosen by the caller, never twice: the answer is signed over it' });
+const incarnation = z.int().min(0);
+const capabilityNames = z
+  .array(
+    z
+      .string()
+      .max(CAPABILITY_CHARS_MAX)
+      .regex(/^[a-z0-9-]+$/, 'expected lower-case letters, digits and hyphens'),
+  )
+  .max(CAPABILITIES_MAX);
+const wholeSeconds = z.int().min(1).lt(TIME_SECONDS_MAX);
+const certificate = z
+  .object({ issued: wholeSeconds, expires: wholeSeconds, signature })
+  .meta({ id: 'Certificate', description: 'by the network: this GUID is this key’s, from then to then' });
+/** A position on the ring; 0 is one too. */
+const position = z.int().min(0).max(GUID_MAX);
 
 /**
  * A JSON object that is passed on as it came. Not `z.record`: that makes a copy, and takes an object with a key
@@ -101,7 +135,10 @@ export const status = z
     version: z.string(),
     guid: guidOrBoot,
     address: z.string(),
-    public_key: z.string().nullable().meta({ description: 'null: the boot node has no key yet' }),
+    public_key: z.string(),
+    network_key: z.string().nullable().meta({ description: 'the key of the boot node' }),
+    certificate: certificate.nullable().meta({ description: 'null: the boot node, which needs none' }),
+    incarnation,
     capabilities: z.array(z.string()),
     max_guid: guidOrBoot,
     time: seconds,
@@ -109,8 +146,40 @@ export const status = z
     messages: z.int().meta({ description: 'unexpired messages in the mempool' }),
     last_sync_at: seconds.nullable(),
     next_sync_at: seconds.nullable(),
+    signature: signature.optional().meta({ description: 'over the nonce and this answer, where there was a nonce' }),
   })
   .meta({ id: 'Status' });
+
+/** What a peer must say of itself to be one; more keys are fine. */
+export const peerStatus = z.looseObject({
+  network: z.string(),
+  protocol: z.string(),
+  guid,
+  public_key: publicKey,
+  capabilities: capabilityNames,
+  certificate: certificate.nullable().optional(),
+});
+
+export const statusQuery = z.object({ nonce: nonce.optional() });
+export const proofQuery = z.object({ nonce });
+
+export const challenge = z
+  .object({
+    challenge: z.string(),
+    bits: z
+      .int()
+      .min(0)
+      .meta({ description: 'zero bits that the SHA-256 of "challenge public_key address solution" begins with' }),
+    expires: seconds,
+    network: z.string(),
+    protocol: z.string(),
+    network_key: z.string(),
+  })
+  .meta({ id: 'Challenge' });
+
+export const proof = z
+  .object({ network: z.string(), protocol: z.string(), public_key: publicKey, signature })
+  .meta({ id: 'Proof', description: 'that the node at this address has this key' });
 
 export const capabilities = z
   .object({
@@ -124,10 +193,12 @@ export const capabilities = z
 
 const memberShape = {
   guid,
-  address: z.string().max(ADDRESS_CHARS_MAX),
-  public_key: z.string(),
-  incarnation: z.int().min(0),
-  capabilities: z.array(z.string().max(CAPABILITY_CHARS_MAX)).max(CAPABILITIES_MAX),
+  address: peerAddress,
+  public_key: publicKey,
+  incarnation,
+  capabilities: capabilityNames,
+  signature: signature.meta({ description: 'by the member, over what it says of itself' }),
+  certificate,
 };
 
 /** What members tell each other of a third. */
@@ -152,24 +223,58 @@ const interval = z
   .tuple([guid, guid])
   .refine(([first, last]) => first <= last, 'expected [first, last], first not above last');
 
-/** Unknown keys are ignored: seed clients know fewer, newer ones more. `members` is one of those until callers sign. */
+/** Unknown keys are ignored: seed clients know fewer, newer ones more. `members` are believed only of callers that sign. */
 export const syncRequest = z
   .object({
     guid: guidOrBoot,
     max_guid_node: node,
     have: z.array(interval).max(SYNC_INTERVALS_MAX).optional(),
+    members: z.array(announcedMember).max(MEMBERS_PAGE_MAX).optional(),
   })
   .meta({ id: 'SyncRequest', description: 'what the caller knows' });
 
 export const syncAnswer = z
   .object({
-    address: z.string(),
+    address: z.string().max(ADDRESS_CHARS_MAX),
     guid: guidOrBoot,
-    have: z.array(z.tuple([z.int(), z.int()])),
-    members: z.array(announcedMember),
+    have: z.array(interval).max(SYNC_INTERVALS_MAX),
+    members: z.array(announcedMember).max(MEMBERS_PAGE_MAX + 1),
     more: z.boolean(),
+    signature: signature.optional().meta({ description: 'over the nonce of the request’s signature and this answer' }),
   })
   .meta({ id: 'SyncAnswer' });
+
+const outcome = z.enum(['new', 'duplicate', 'rejected', 'busy']);
+
+/** Legs of a certified peer. What is in `body` is checked by the protocol, not here. */
+export const deliveriesRequest = z
+  .object({
+    max_guid: guidOrBoot.meta({ description: 'the highest GUID that the caller knows' }),
+    deliveries: z
+      .array(
+        z.object({
+          signature: signature.meta({ description: 'by the originator, over the body' }),
+          body: z.string().max(MESSAGE_BYTES_MAX).meta({ description: 'the canonical body, byte by byte' }),
+          range: z
+            .object({ from: position, to: position })
+            .meta({ description: 'what the callee becomes responsible for' }),
+          hops: z.int().min(1).max(GUID_MAX),
+        }),
+      )
+      .min(1)
+      .max(DELIVERIES_CALL_MAX),
+  })
+  .meta({ id: 'DeliveriesRequest', description: 'a batch of deliveries' });
+
+export const deliveriesAnswer = z
+  .object({
+    outcomes: z
+      .array(outcome)
+      .max(DELIVERIES_CALL_MAX)
+      .meta({ description: 'one a delivery; busy: send it again later' }),
+    signature,
+  })
+  .meta({ id: 'DeliveriesAnswer' });
 
 /**
  * One message, in the seed's form. Unstamped (`id` and `broadcast_timestamp` null) asks the node to originate it.
@@ -186,6 +291,7 @@ export const broadcastRequest = z
     nonce: z.int().min(0).optional().meta({ description: 'part of what the id is the hash of' }),
     ttl: z.number().min(-GUID_MAX).max(GUID_MAX).meta({ description: "the seed's hops to go; not used" }),
     seen_by: z.array(guidOrBoot).max(SEEN_BY_MAX).optional(),
+    signature: signature.optional().meta({ description: 'by the originator; needed where the message is stamped' }),
   })
   .refine(({ id, broadcast_timestamp: at }) => (id === null) === (at === null), {
     path: ['broadcast_timestamp'],
@@ -236,8 +342,21 @@ export const messagePage = z
 
 export const joinRequest = z
   .object({
-    public_key: z.string().regex(KEY_32_BYTES, 'expected an Ed25519 public key: base64url of 32 bytes, 43 characters'),
+    public_key: publicKey,
     address: z.string().max(ADDRESS_CHARS_MAX).transform(canonicalBase).meta({ format: 'uri' }),
+    incarnation,
+    capabilities: capabilityNames,
+    signature: signature.meta({ description: 'by the joiner, over what it says of itself' }),
+    challenge: z
+      .string()
+      .max(CHALLENGE_CHARS_MAX)
+      .optional()
+      .meta({ description: 'of GET /network/challenge; members need none' }),
+    solution: z.string().max(SOLUTION_CHARS_MAX).optional(),
+  })
+  .refine(({ challenge: given, solution }) => (given === undefined) === (solution === undefined), {
+    path: ['solution'],
+    message: 'expected a solution with a challenge, none without',
   })
   .meta({ id: 'JoinRequest', description: 'who joins' });
 
@@ -245,9 +364,12 @@ export const joinAnswer = z
   .object({
     guid,
     address: z.string(),
-    incarnation: z.int().min(0),
+    incarnation,
+    certificate,
+    network_key: publicKey,
     max_guid: guidOrBoot,
     members: z.array(announcedMember),
+    signature,
   })
   .meta({ id: 'JoinAnswer' });
 

@@ -3,8 +3,8 @@ import type * as z from 'zod';
 import type { Joined, Originated } from '../protocol/effects.ts';
 import * as limits from '../protocol/limits.ts';
 import type { SyncAnswer } from '../protocol/sync.ts';
-import type { Guid, Member, Millis, Peer, StoredMessage } from '../protocol/types.ts';
-import type { MemberPage, MessagePage, NodeStatus } from './ports.ts';
+import type { Certificate, Guid, Member, Millis, Peer, StoredMessage } from '../protocol/types.ts';
+import type { Challenge, MemberPage, MessagePage, NodeStatus } from './ports.ts';
 import type * as schemas from './schemas.ts';
 import { VERSION } from './version.ts';
 
@@ -19,6 +19,9 @@ export function statusView(status: NodeStatus, guid: Guid): Wire<typeof schemas.
     guid,
     address: status.address,
     public_key: status.publicKey,
+    network_key: status.networkKey,
+    certificate: status.certificate && certificateView(status.certificate),
+    incarnation: status.incarnation,
     capabilities: [...status.capabilities],
     max_guid: status.maxGuid,
     time: toSeconds(status.time),
@@ -97,11 +100,26 @@ export function originatedView(originated: Originated): Wire<typeof schemas.mess
   return { id: originated.id, broadcast_timestamp: toSeconds(originated.broadcastAt) };
 }
 
-export function joinedView(joined: Joined): Wire<typeof schemas.joinAnswer> {
+/** What a newcomer must solve. */
+export function challengeView(challenge: Challenge, network: string): Wire<typeof schemas.challenge> {
+  const { challenge: text, bits, expiresAt, networkKey } = challenge;
+  const expires = toSeconds(expiresAt);
+  return { challenge: text, bits, expires, network, protocol: limits.PROTOCOL, network_key: networkKey };
+}
+
+/** What a node signs to prove that it has its key. */
+export function proofView(publicKey: string, network: string) {
+  return { network, protocol: limits.PROTOCOL, public_key: publicKey };
+}
+
+/** The answer to a join, without its signature. */
+export function joinedView(joined: Joined): Omit<Wire<typeof schemas.joinAnswer>, 'signature'> {
   return {
     guid: joined.guid,
     address: joined.address,
     incarnation: joined.incarnation,
+    certificate: certificateView(joined.certificate),
+    network_key: joined.networkKey,
     max_guid: joined.maxGuid,
     members: joined.members.map(memberView),
   };
@@ -114,7 +132,13 @@ function memberView(member: Member) {
     public_key: member.publicKey,
     incarnation: member.incarnation,
     capabilities: [...member.capabilities],
+    signature: member.signature,
+    certificate: certificateView(member.certificate),
   };
+}
+
+function certificateView({ issuedAt, expiresAt, signature }: Certificate) {
+  return { issued: toSeconds(issuedAt), expires: toSeconds(expiresAt), signature };
 }
 
 function toSeconds(at: Millis): number {

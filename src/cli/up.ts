@@ -50,7 +50,7 @@ export async function up(args: UpArguments): Promise<ExitCode> {
     ...settings.workerVariables(merged),
     NODE_COUNT: settings.nodeCount(args.nodes, assigned, merged, stored),
   };
-  settings.checkVariables(vars);
+  settings.checkVariables({ PUBLIC_URL: `http://${urlHost(args.host)}`, ...vars });
   settings.checkNotFewer(Number(vars['NODE_COUNT']), stored);
   await state.ensureWritable(storageDir, 'STORAGE_DIR');
   await state.ensureWritable(logDir, 'LOG_DIR');

@@ -1,12 +1,12 @@
 // The only way to the boot object. It speaks itty-durable's protocol (arguments as JSON in a header, so they must stay small)
 // and gives typed answers, so that the object behind it can be replaced.
 import { proxyDurable } from 'itty-durable';
-import type { JoinError } from '../protocol/boot.ts';
+import type { JoinError, JoinRequest } from '../protocol/boot.ts';
 import type { Joined } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
 import { MEMBERS_PAGE_MAX } from '../protocol/limits.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import type { Guid, Peer, Result } from '../protocol/types.ts';
+import type { Guid, Millis, Peer, Result, SelfRecord } from '../protocol/types.ts';
 import { sendJobs, type JobQueue } from '../queue/producer.ts';
 import type { Env } from './env.ts';
 
@@ -19,13 +19,26 @@ const ARGUMENT_CHARS_MAX = 8_000;
 /** Joins within this time are announced together: a network that starts up would announce each node to each other one. */
 const ANNOUNCE_DELAY_MS = 300;
 
+/** Why a joiner from elsewhere is not let in; `busy`: too many call-backs are under way. */
+export type AdmitError = JoinError | { readonly reason: 'busy' };
+
+export interface Challenge {
+  readonly challenge: string;
+  readonly bits: number;
+  readonly expiresAt: Millis;
+}
+
 interface BootCalls {
-  join(publicKey: string, address: string): Promise<Result<Joined, JoinError>>;
+  challenge(): Promise<Challenge>;
+  admit(request: JoinRequest): Promise<Result<{ ticket: number | null }, AdmitError>>;
+  calledBack(ticket: number): Promise<object>;
+  join(record: SelfRecord): Promise<Result<Joined, JoinError>>;
+  signAnswer(nonce: string, hash: string): Promise<{ signature: string }>;
   byGuid(guid: Guid): Promise<{ peer: Peer | null }>;
   page(after: Guid, limit: number): Promise<{ peers: Peer[] }>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
   status(): Promise<BootStatus>;
-  leaseAnnouncement(): Promise<{ leased: boolean }>;
+  leaseAnnouncement(patient: boolean): Promise<{ leased: boolean; waitMs: number | null }>;
   announcement(): Promise<{ guids: Guid[]; jobs: Job[] }>;
   announced(guids: readonly Guid[]): Promise<object>;
   countLost(count: number): Promise<object>;
@@ -33,14 +46,29 @@ interface BootCalls {
 
 export interface BootStatus {
   readonly maxGuid: Guid;
+  readonly networkKey: string;
   /** Join calls since the object woke. */
   readonly joins: number;
+  /** Joiners from elsewhere that were not let in, since the object woke. */
+  readonly refused: number;
+  /** Call-backs under way. */
+  readonly callBacks: number;
+  /** Joiners from elsewhere lately, as the price of joining counts them. */
+  readonly recentJoins: number;
   /** Unreadable jobs since the object woke. */
   readonly lost: number;
 }
 
 export interface BootFacade {
-  join(publicKey: string, address: string): Promise<Result<Joined, JoinError>>;
+  challenge(): Promise<Challenge>;
+  /** Whether a joiner from elsewhere may go on; with a ticket, its address must be called back first. */
+  admit(request: JoinRequest): Promise<Result<{ readonly ticket: number | null }, AdmitError>>;
+  /** A call-back has ended, however. */
+  calledBack(ticket: number): Promise<void>;
+  /** Allocates and certifies. The caller has checked who joins. */
+  join(record: SelfRecord): Promise<Result<Joined, JoinError>>;
+  /** Signature of an answer by the network's key. */
+  signAnswer(nonce: string, hash: string): Promise<string>;
   byGuid(guid: Guid): Promise<Peer | null>;
   /** Members above `after`, ascending, at most MEMBERS_PAGE_MAX. */
   page(after: Guid, limit: number): Promise<readonly Peer[]>;
@@ -49,6 +77,8 @@ export interface BootFacade {
   countLost(count: number): Promise<void>;
   /** Tells members of newcomers at once. */
   announce(queue: JobQueue): Promise<void>;
+  /** The same, not soon after the last time; takes as long as that. */
+  announcePatiently(queue: JobQueue): Promise<void>;
   /** The same after a short while, together with others who join meanwhile. */
   announceSoon(queue: JobQueue): Promise<void>;
 }
@@ -68,9 +98,20 @@ export function bootFacade(env: Pick<Env, 'BOOT'>): BootFacade {
     }
   };
   return {
-    async join(publicKey, address) {
-      checkSize([publicKey, address]);
-      return await calls().join(publicKey, address);
+    challenge: () => calls().challenge(),
+    async admit(request) {
+      checkSize([request]);
+      return await calls().admit(request);
+    },
+    async calledBack(ticket) {
+      await calls().calledBack(ticket);
+    },
+    async join(record) {
+      checkSize([record]);
+      return await calls().join(record);
+    },
+    async signAnswer(nonce, hash) {
+      return (await calls().signAnswer(nonce, hash)).signature;
     },
     async byGuid(guid) {
       return (await calls().byGuid(guid)).peer;
@@ -87,10 +128,17 @@ export function bootFacade(env: Pick<Env, 'BOOT'>): BootFacade {
       await calls().countLost(count);
     },
     async announce(queue) {
-      if ((await calls().leaseAnnouncement()).leased) await announceAll(queue);
+      if ((await calls().leaseAnnouncement(false)).leased) await announceAll(queue);
+    },
+    async announcePatiently(queue) {
+      const { leased, waitMs } = await calls().leaseAnnouncement(true);
+      if (leased) await announceAll(queue);
+      if (waitMs === null) return;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      if ((await calls().leaseAnnouncement(true)).leased) await announceAll(queue);
     },
     async announceSoon(queue) {
-      if (!(await calls().leaseAnnouncement()).leased) return;
+      if (!(await calls().leaseAnnouncement(false)).leased) return;
       await new Promise((resolve) => setTimeout(resolve, ANNOUNCE_DELAY_MS));
       await announceAll(queue);
     },

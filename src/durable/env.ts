@@ -5,5 +5,7 @@ export interface Env {
   /** Only boot-facade.ts talks to it. */
   readonly BOOT: DurableObjectNamespace;
   readonly DELIVERIES: Queue<string>;
+  /** Jobs for peers outside, which may keep a caller waiting. */
+  readonly OUTBOUND: Queue<string>;
   readonly DEAD_LETTERS: Queue<string>;
 }

@@ -1,11 +1,16 @@
 // The API's view of this deployment: gateways over Durable Object calls.
-import type { BootGateway, Gateways, NodeGateway, SeedMessage } from '../api/ports.ts';
+import { waitUntil } from 'cloudflare:workers';
+import type { BootGateway, Gateways, JoinRefusal, NodeGateway, Sample } from '../api/ports.ts';
 import type { Config } from '../config.ts';
-import { composeMessage } from '../protocol/message.ts';
-import { CAPABILITIES } from '../protocol/limits.ts';
-import { BOOT_GUID } from '../protocol/types.ts';
+import { verifyRecord } from '../crypto/signatures.ts';
+import type { JoinRequest } from '../protocol/boot.ts';
+import { hashOf, toCanonical } from '../protocol/canonical.ts';
+import type { Joined } from '../protocol/effects.ts';
+import { CAPABILITIES, PATIENT_MS } from '../protocol/limits.ts';
+import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
+import { peerClient } from './outside.ts';
 import { nodeStub } from './stubs.ts';
 
 /** Gateways to the nodes of this deployment. */
@@ -25,12 +30,11 @@ function nodeGateway(env: Env, slot: number): NodeGateway {
     },
     member: (guid) => stub.member(guid),
     members: (cursor, limit) => stub.members(cursor, limit),
-    sync: (request) => stub.sync(request, false),
+    signAnswer: (nonce, answer) => stub.signAnswer(nonce, hashOf(toCanonical(answer))),
+    admit: (call) => stub.admit(call),
+    sync: (request, caller) => (caller === null ? stub.sync(request, null) : stub.syncFrom(request)),
+    deliver: (caller, maxGuid, deliveries) => stub.deliverFrom(caller, maxGuid, deliveries),
     originate: (origination) => stub.originate(origination),
-    async receive(message) {
-      const body = bodyOf(message);
-      return body === null ? 'rejected' : await stub.receive(body);
-    },
     messages: (cursor, limit) => stub.messages(cursor, limit),
     message: (id) => stub.message(id),
     samples: () => stub.samples(),
@@ -41,12 +45,15 @@ function bootGateway(env: Env, config: Config): BootGateway {
   const boot = bootFacade(env);
   return {
     async status() {
-      const { maxGuid } = await boot.status();
+      const { maxGuid, networkKey } = await boot.status();
       return {
         network: config.protocol.network,
         guid: BOOT_GUID,
         address: config.publicUrl ?? 'local:',
-        publicKey: null,
+        publicKey: networkKey,
+        networkKey,
+        certificate: null,
+        incarnation: 0,
         capabilities: CAPABILITIES,
         maxGuid,
         time: Date.now(),
@@ -56,11 +63,12 @@ function bootGateway(env: Env, config: Config): BootGateway {
         nextSyncAt: null,
       };
     },
-    async join(publicKey, address) {
-      const joined = await boot.join(publicKey, address);
-      if (joined.ok) await boot.announce(env.DELIVERIES);
-      return joined;
+    signAnswer: (nonce, answer) => boot.signAnswer(nonce, hashOf(toCanonical(answer))),
+    async challenge() {
+      const [challenge, { networkKey }] = [await boot.challenge(), await boot.status()];
+      return { ...challenge, networkKey };
     },
+    join: (request) => letIn(env, config, request),
     async lookup(guid) {
       return (await boot.byGuid(guid))?.address ?? null;
     },
@@ -70,27 +78,45 @@ function bootGateway(env: Env, config: Config): BootGateway {
       const peers = await boot.page(Number(cursor ?? 0), limit);
       return { members: peers, next: peers.length === limit ? String(peers.at(-1)?.guid ?? 0) : null };
     },
-    sync: (request) => boot.sync(request),
+    // What a caller tells of members is nothing to the boot node, which has certified them.
+    sync: (request) => boot.sync({ ...request, members: [] }),
     async samples() {
-      const { maxGuid, joins, lost } = await boot.status();
+      const { maxGuid, joins, refused, lost, callBacks, recentJoins } = await boot.status();
+      const sample = (name: string, help: string, value: number): Sample => {
+        const type = name.endsWith('_total') ? 'counter' : 'gauge';
+        return { name: `pychain_${name}`, help, type, labels: {}, value };
+      };
       return [
-        { name: 'pychain_guids_allocated', help: 'GUIDs allocated', type: 'gauge', labels: {}, value: maxGuid },
-        { name: 'pychain_join_calls_total', help: 'Joins asked for', type: 'counter', labels: {}, value: joins },
-        {
-          name: 'pychain_jobs_unreadable_total',
-          help: 'Queue messages that are no jobs',
-          type: 'counter',
-          labels: {},
-          value: lost,
-        },
+        sample('guids_allocated', 'GUIDs allocated', maxGuid),
+        sample('join_calls_total', 'Joins that came through', joins),
+        sample('joins_refused_total', 'Joiners that were not let in', refused),
+        sample('joins_recent', 'Joiners lately, as the price of joining counts them', recentJoins),
+        sample('call_backs', 'Call-backs under way', callBacks),
+        sample('jobs_unreadable_total', 'Queue messages that are no jobs', lost),
       ];
     },
   };
 }
 
-/** Canonical body of a message in the seed's form; null where its id is not that body's hash. */
-function bodyOf(message: SeedMessage): string | null {
-  const { id, data, originator, broadcastAt, expiresAt, network, nonce } = message;
-  const composed = composeMessage({ network, data, originator, broadcastAt, expiresAt }, nonce);
-  return composed.ok && composed.value.id === id ? composed.value.body : null;
+/**
+ * Admission of a joiner from elsewhere, cheapest checks first: form, work and quotas at the boot object, then the record's signature, then
+ * the call-back, then the GUID. The request itself was signed with the key.
+ */
+async function letIn(env: Env, config: Config, request: JoinRequest): Promise<Result<Joined, JoinRefusal>> {
+  const boot = bootFacade(env);
+  const { record } = request;
+  const admitted = await boot.admit(request);
+  if (!admitted.ok) return admitted;
+  const { ticket } = admitted.value;
+  try {
+    if (!(await verifyRecord(record, config.protocol.network))) return err({ reason: 'bad-record' });
+    const fault = ticket === null ? null : await peerClient(config).prove(record.address, record.publicKey, PATIENT_MS);
+    if (fault !== null) return err({ reason: 'unanswered', detail: fault });
+  } finally {
+    if (ticket !== null) await boot.calledBack(ticket);
+  }
+  const joined = await boot.join(record);
+  // Nobody waits for that; where it is lost, cron does it.
+  if (joined.ok) waitUntil(boot.announcePatiently(env.DELIVERIES).catch(() => undefined));
+  return joined;
 }

@@ -1,27 +1,59 @@
-// A node's Ed25519 key: made once, kept in its own storage. The public key is what the boot node knows it by.
+// A node's Ed25519 key and what it says of itself: the key is made once, kept in its own storage and never leaves it.
+import { generateKey, openSigner, type Signer, type StoredKey } from '../crypto/keys.ts';
+import { signRecord } from '../crypto/signatures.ts';
+import { CAPABILITIES } from '../protocol/limits.ts';
 import type { MetaTable } from '../protocol/store.ts';
+import type { SelfRecord } from '../protocol/types.ts';
 
+/** Meta key: the key, as a JWK. */
 const IDENTITY_KEY = 'identity';
+/** Meta key: the signed record. */
+const SELF_KEY = 'self';
 
 export interface Identity {
-  /** base64url of the 32 bytes. */
-  readonly publicKey: string;
+  readonly signer: Signer;
+  readonly self: SelfRecord;
 }
 
-/** The stored identity, or null before the first start. */
-export function readIdentity(meta: MetaTable): Identity | null {
+/** The stored key, or null before the first start. */
+export function readSigner(meta: MetaTable): Signer | null {
   const text = meta.get(IDENTITY_KEY);
-  if (text === null) return null;
-  const jwk = JSON.parse(text) as JsonWebKey;
-  if (typeof jwk.x !== 'string') throw new Error('the stored identity has no public key');
-  return { publicKey: jwk.x };
+  return text === null ? null : openSigner(JSON.parse(text) as StoredKey);
 }
 
-/** Makes a key pair and stores it. */
-export async function createIdentity(meta: MetaTable): Promise<Identity> {
-  const pair = (await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify'])) as CryptoKeyPair;
-  const jwk = (await crypto.subtle.exportKey('jwk', pair.privateKey)) as JsonWebKey;
-  if (typeof jwk.x !== 'string') throw new Error('assertion failed: an Ed25519 key has x');
-  meta.set(IDENTITY_KEY, JSON.stringify(jwk));
-  return { publicKey: jwk.x };
+/** Makes a key and stores it. */
+export async function createSigner(meta: MetaTable): Promise<Signer> {
+  const key = await generateKey();
+  meta.set(IDENTITY_KEY, JSON.stringify(key));
+  return openSigner(key);
+}
+
+/** The stored identity; null where there is none yet, or where it says something else than what is true now. */
+export function readIdentity(meta: MetaTable, address: string): Identity | null {
+  const signer = readSigner(meta);
+  const self = readSelf(meta);
+  const isTrue = self?.address === address && self.capabilities.join() === CAPABILITIES.join();
+  return signer && self && isTrue ? { signer, self } : null;
+}
+
+/**
+ * Makes what is missing of an identity: a key, or a record with a higher incarnation, since its address or what it can do has
+ * changed. `above`: an incarnation that others know already.
+ */
+export async function renewIdentity(
+  meta: MetaTable,
+  network: string,
+  address: string,
+  above: number | null = null,
+): Promise<Identity> {
+  const signer = readSigner(meta) ?? (await createSigner(meta));
+  const before = Math.max(readSelf(meta)?.incarnation ?? -1, above ?? -1);
+  const self = await signRecord(signer, network, { address, incarnation: before + 1, capabilities: CAPABILITIES });
+  meta.set(SELF_KEY, JSON.stringify(self));
+  return { signer, self };
+}
+
+function readSelf(meta: MetaTable): SelfRecord | null {
+  const text = meta.get(SELF_KEY);
+  return text === null ? null : (JSON.parse(text) as SelfRecord);
 }

@@ -1,25 +1,39 @@
 // A hosted node: one Durable Object, a thin shell over the driver. Its methods are the RPC surface: only this Worker can call them.
 // Evicting it at any time changes nothing but latency: all that matters is in its storage, and loaded on the next call.
 import { DurableObject } from 'cloudflare:workers';
-import type { MemberPage, MessagePage, NodeStatus, Sample } from '../api/ports.ts';
+import type { CallingNode } from '../api/peer-client.ts';
+import type { Admission, MemberPage, MessagePage, NodeStatus, ProvenCaller, Sample } from '../api/ports.ts';
 import { formatConfigError, readConfig, type Config } from '../config.ts';
-import type { Canonical } from '../protocol/canonical.ts';
+import type { SignedCall } from '../crypto/http-signature.ts';
+import { signText, type Signer } from '../crypto/keys.ts';
+import { signMessage } from '../crypto/signatures.ts';
 import { Driver } from '../protocol/driver.ts';
-import type { Effect, Originated, Origination, OriginationError, Outcome, Undeliverable } from '../protocol/effects.ts';
+import type {
+  Effect,
+  Originated,
+  Origination,
+  OriginationError,
+  Outcome,
+  SyncTarget,
+  Undeliverable,
+} from '../protocol/effects.ts';
+import { draft } from '../protocol/originating.ts';
 import type { Job, Sender } from '../protocol/job.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import { onlyMe } from '../protocol/tree.ts';
+import { answerHashText } from '../protocol/signed-text.ts';
 import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { bootFacade } from './boot-facade.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
-import { createIdentity, readIdentity, type Identity } from './identity.ts';
+import { readIdentity, renewIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import { NodeReader } from './node-reader.ts';
+import { NodeTrust } from './node-trust.ts';
+import { peerClient } from './outside.ts';
 import { nodeStub, slotOf, type NodeCalls } from './stubs.ts';
 import { withTimeout } from './timeout.ts';
 
@@ -48,8 +62,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #store: NodeStore;
   readonly #log: Log;
   readonly #address: string;
+  #identity: Identity | null = null;
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
+  #trust: NodeTrust | null = null;
   #joining: Promise<void> = Promise.resolve();
   #alarm: Promise<void> = Promise.resolve();
   #alarmsSet = 0;
@@ -63,10 +79,11 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const slot = knownSlot(ctx, this.#store.meta);
     this.#log = createLog(slot, config.value.logLevel);
     this.#address = `${config.value.protocol.hostedPrefix}${slot}`;
-    const identity = readIdentity(this.#store.meta);
+    const identity = readIdentity(this.#store.meta, this.#address);
     if (identity) this.#start(identity);
-    // Once in a node's life: keys are made asynchronously, and nobody may come in before there is one.
-    else void ctx.blockConcurrencyWhile(async () => this.#start(await createIdentity(this.#store.meta)));
+    // Once in a node's life, and when its address changes: keys and signatures are made asynchronously, and nobody may come in
+    // before they are there.
+    else void ctx.blockConcurrencyWhile(async () => this.#start(await this.#renewIdentity(null)));
   }
 
   /** Cron, or a request that found the node not joined: joins, waits for that, and repairs a lost alarm. */
@@ -91,28 +108,76 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   }
 
   async deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]> {
-    const reply = this.#running().submit({ type: 'deliver', deliveries, newest });
+    const reply = this.#running().submit({ type: 'deliver', deliveries, newest, bringer: null });
     return reply.type === 'delivered' ? reply.outcomes : [];
   }
 
-  /** One message from outside: this node takes it for itself alone. */
-  async receive(body: string): Promise<Outcome> {
-    const guid = this.#running().state.guid;
-    if (guid === null) return 'busy';
-    const delivery: Delivery = { body: body as Canonical, range: onlyMe(guid), hops: 1 };
-    return (await this.deliver([delivery], null))[0] ?? 'busy';
+  /** Deliveries of a peer outside that proved who it is. Each message's signature is checked here, once for the whole deployment. */
+  async deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]> {
+    const checks = await this.#trusted().check(deliveries, caller);
+    const driver = this.#running();
+    const address = driver.state.roster.get(caller.guid)?.address;
+    const newest = address === undefined ? null : { guid: caller.guid, address, maxGuid };
+    const reply = driver.submit({ type: 'deliver', deliveries, newest, bringer: { guid: caller.guid, checks } });
+    return reply.type === 'delivered' ? reply.outcomes : [];
   }
 
   async originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
-    const reply = this.#running().submit({ type: 'originate', originations: [origination] });
+    const driver = this.#running();
+    const drafted = draft(driver.context(), origination);
+    if (!drafted.ok) return drafted;
+    const message = await signMessage(this.#own().signer, drafted.value);
+    const reply = driver.submit({ type: 'originate', originations: [{ ...origination, message }] });
     const result = reply.type === 'originated' ? reply.results[0] : undefined;
     if (!result) throw new Error('assertion failed: an origination has a result');
     return result;
   }
 
-  async sync(request: SyncRequest, authenticated: boolean): Promise<SyncAnswer | null> {
-    const reply = this.#running().submit({ type: 'sync-asked', request, authenticated });
+  /** Network sync asked by a node of this deployment, which is believed, or by anybody, who is not. */
+  async sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null> {
+    const reply = this.#running().submit({ type: 'sync-asked', request, caller });
     return reply.type === 'sync' ? reply.answer : null;
+  }
+
+  /** Network sync asked by a peer outside that proved who it is: what it tells of others must prove itself. */
+  async syncFrom(request: SyncRequest): Promise<SyncAnswer | null> {
+    const members = await this.#trusted().proven(request.members);
+    return await this.sync({ ...request, members }, request.guid);
+  }
+
+  /** Whether a signed call is heard. */
+  async admit(signed: SignedCall): Promise<Admission> {
+    const call = await this.#trusted().certified(signed);
+    const driver = this.#running();
+    if (call === null) {
+      if (driver.state.guid === null) return 'not-joined';
+      driver.state.counters.add('calls_unproven');
+      return 'unproven';
+    }
+    const reply = driver.submit({ type: 'call', call });
+    return reply.type === 'call' ? reply.verdict : 'busy';
+  }
+
+  /** Signs an answer of which it is given the hash. Only ever an answer: the text says so. */
+  async signAnswer(nonce: string, hash: string): Promise<string> {
+    return await signText(this.#own().signer, answerHashText(nonce, hash));
+  }
+
+  /** Signs the base of a request that the queue's consumer makes in this node's name, which begins with a quote. */
+  async signRequest(base: Uint8Array): Promise<Uint8Array> {
+    if (base[0] !== 0x22) throw new Error('assertion failed: not the base of a request');
+    return await this.#own().signer.sign(base);
+  }
+
+  /** Who this node is to peers outside; null before it has joined. */
+  async credential(): Promise<(Pick<CallingNode, 'credential'> & { readonly publicKey: string }) | null> {
+    const from = this.#trusted().caller();
+    return from && { credential: from.credential, publicKey: from.signer.publicKey };
+  }
+
+  /** Peers outside took deliveries in this node's name, and proved their keys. */
+  async reached(guids: readonly Guid[]): Promise<void> {
+    for (const guid of guids) this.#running().submit({ type: 'reached', guid });
   }
 
   async undeliverable(legs: readonly Undeliverable[], reason: string): Promise<void> {
@@ -145,8 +210,21 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return this.#read().samples();
   }
 
-  #start(identity: Identity): void {
-    const self = { address: this.#address, publicKey: identity.publicKey };
+  /** Signs what this node says of itself, with a higher incarnation than before and than others know. */
+  async #renewIdentity(above: number | null): Promise<Identity> {
+    return await renewIdentity(this.#store.meta, this.#config.protocol.network, this.#address, above);
+  }
+
+  #start({ signer, self }: Identity): void {
+    const counted: Signer = {
+      publicKey: signer.publicKey,
+      sign: (data) => {
+        this.#running().state.counters.add('signatures_made');
+        return signer.sign(data);
+      },
+    };
+    const identity = { signer: counted, self };
+    this.#identity = identity;
     this.#driver = new Driver({
       store: this.#store,
       config: this.#config.protocol,
@@ -158,6 +236,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         perform: (effect) => this.#perform(effect),
       },
     });
+    this.#trust = new NodeTrust(identity, this.#driver, this.#config);
     this.#reader = new NodeReader(this.#driver, this.#store, this.#config, self, () => this.#alarmsSet);
     // What a crash left to be handed over need not wait for the next round.
     if (this.#driver.state.guid !== null) this.#driver.submit({ type: 'wake' });
@@ -166,6 +245,16 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   #read(): NodeReader {
     if (!this.#reader) throw new Error('assertion failed: the constructor starts the reader');
     return this.#reader;
+  }
+
+  #trusted(): NodeTrust {
+    if (!this.#trust) throw new Error('assertion failed: the constructor makes the trust');
+    return this.#trust;
+  }
+
+  #own(): Identity {
+    if (!this.#identity) throw new Error('assertion failed: the constructor makes the identity');
+    return this.#identity;
   }
 
   #running(): Driver {
@@ -201,8 +290,11 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       case 'sync':
         void this.#follow(() => this.#sync(effect.to, effect.request));
         return;
+      case 'probe':
+        void this.#follow(() => this.#probe(effect));
+        return;
       case 'hand-over':
-        void this.#follow(() => this.#handOver(effect.id, effect.jobs));
+        void this.#follow(() => this.#handOver(effect.id, effect.jobs, effect.outbound));
         return;
     }
   }
@@ -217,49 +309,68 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   }
 
   async #join(): Promise<void> {
-    const driver = this.#running();
     const boot = bootFacade(this.env);
-    const identity = readIdentity(this.#store.meta);
     let reason: string;
     try {
       if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
-      const work = boot.join(identity?.publicKey ?? '', this.#address);
-      const joined = await withTimeout(work, JOIN_TIMEOUT_MS, 'join');
+      const joined = await withTimeout(boot.join(this.#own().self), JOIN_TIMEOUT_MS, 'join');
       if (joined.ok) {
-        driver.submit({ type: 'join-accepted', joined: joined.value });
+        this.#running().submit({ type: 'join-accepted', joined: joined.value });
         this.ctx.waitUntil(this.#follow(() => boot.announceSoon(this.env.DELIVERIES)));
         return;
       }
       reason = joined.error.reason;
+      // A later record of ours is known, which this storage does not: it was restored from before.
+      if (joined.error.reason === 'stale-record') this.#start(await this.#renewIdentity(joined.error.incarnation));
     } catch (cause) {
       reason = reasonOf(cause);
     }
-    driver.submit({ type: 'join-failed', reason });
+    this.#running().submit({ type: 'join-failed', reason });
   }
 
-  async #sync(to: { readonly guid: Guid; readonly address: string }, request: SyncRequest): Promise<void> {
-    const driver = this.#running();
+  async #sync({ guid, address, outside }: SyncTarget, request: SyncRequest): Promise<void> {
     let answer: SyncAnswer | null = null;
     let reason = 'it has not joined';
     try {
-      const slot = slotOf(to.address, this.#config);
-      if (slot === null) throw new Error(`${to.address} is not a node of this deployment`);
-      answer = await withTimeout(nodeStub(this.env, slot).sync(request, true), SYNC_TIMEOUT_MS, 'sync');
+      if (outside) {
+        const from = this.#trusted().caller();
+        if (!from) throw new Error('without a certificate of its own');
+        const peer = { guid, address, publicKey: outside.publicKey };
+        const told = await peerClient(this.#config).sync(peer, request, from, outside.timeoutMs);
+        answer = { ...told, members: await this.#trusted().proven(told.members) };
+      } else {
+        const slot = slotOf(address, this.#config);
+        if (slot === null) throw new Error(`${address} is not a node of this deployment`);
+        answer = await withTimeout(nodeStub(this.env, slot).sync(request, request.guid), SYNC_TIMEOUT_MS, 'sync');
+      }
     } catch (cause) {
       reason = reasonOf(cause);
     }
-    if (answer) driver.submit({ type: 'sync-answered', guid: to.guid, answer });
-    else driver.submit({ type: 'sync-failed', guid: to.guid, reason });
+    if (answer) this.#running().submit({ type: 'sync-answered', guid, answer });
+    else this.#running().submit({ type: 'sync-failed', guid, reason });
   }
 
-  async #handOver(id: number, jobs: readonly Job[]): Promise<void> {
+  async #probe({ to, timeoutMs }: Extract<Effect, { type: 'probe' }>): Promise<void> {
+    const { guid, publicKey } = to;
+    const found = await peerClient(this.#config).probe(to, timeoutMs);
     const driver = this.#running();
+    if (found.type === 'silent') driver.submit({ type: 'probe-failed', guid, reason: found.reason });
+    else if (found.type === 'refused') driver.submit({ type: 'probe-refused', guid, fault: found.fault });
+    else {
+      const { capabilities, certificate } = found;
+      const isCertified = certificate !== null && (await this.#trusted().isCertified(guid, publicKey, certificate));
+      driver.submit({ type: 'probe-answered', guid, capabilities, certificate: isCertified ? certificate : null });
+    }
+  }
+
+  async #handOver(id: number, jobs: readonly Job[], outbound: readonly Job[]): Promise<void> {
     try {
-      await withTimeout(sendJobs(this.env.DELIVERIES, jobs), HANDOVER_TIMEOUT_MS, 'queue');
+      const sent = Promise.all([sendJobs(this.env.DELIVERIES, jobs), sendJobs(this.env.OUTBOUND, outbound)]);
+      await withTimeout(sent, HANDOVER_TIMEOUT_MS, 'queue');
     } catch (cause) {
-      driver.submit({ type: 'handover-failed', id, reason: reasonOf(cause) });
+      this.#running().submit({ type: 'handover-failed', id, reason: reasonOf(cause) });
       return;
     }
-    driver.submit({ type: 'handed-over', id });
+    this.#running().submit({ type: 'handed-over', id });
   }
 }

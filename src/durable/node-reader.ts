@@ -31,6 +31,24 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
   ['joins_failed', 'joins_total', { result: 'failed' }, 'Answers of the boot node'],
   ['rows_damaged', 'rows_damaged_total', {}, 'Stored rows that could not be read'],
   ['messages_expired', 'messages_expired_total', {}, 'Messages dropped from the mempool after their time'],
+  ...(['ok', 'replayed', 'busy', 'limited', 'shut-out', 'other-key', 'not-joined', 'unproven'] as const).map(
+    (result) => [`calls_${result}`, 'calls_total', { result }, 'Signed calls from outside'] as const,
+  ),
+  ['signatures_made', 'signatures_total', { kind: 'made' }, 'Ed25519 signatures'],
+  ['signatures_checked', 'signatures_total', { kind: 'checked' }, 'Ed25519 signatures'],
+  ['probes', 'probes_total', {}, 'Peers outside asked who they are'],
+  ['probes_answered', 'probes_ended_total', { result: 'answered' }, 'Probes that ended'],
+  ['probes_failed', 'probes_ended_total', { result: 'failed' }, 'Probes that ended'],
+  ...(['not-pychain', 'other-network', 'other-protocol', 'other-guid', 'key-unproven'] as const).map(
+    (reason) =>
+      [`peers_refused_${reason}`, 'peers_refused_total', { reason }, 'Peers not kept, since they are none'] as const,
+  ),
+  [
+    'untrusted_wait_ms',
+    'untrusted_wait_milliseconds_total',
+    {},
+    'Time in which peers that are not trusted kept the node waiting',
+  ],
 ];
 
 /** A delivery through the platform's queue: one write, one read, one delete (PLATFORM.md section 2). */
@@ -59,6 +77,9 @@ export class NodeReader {
       guid: state.guid,
       address: this.#self.address,
       publicKey: this.#self.publicKey,
+      networkKey: state.membership?.networkKey ?? null,
+      certificate: state.membership?.certificate ?? null,
+      incarnation: this.#self.incarnation,
       capabilities: CAPABILITIES,
       maxGuid: state.maxGuid,
       time: Date.now(),
@@ -74,8 +95,9 @@ export class NodeReader {
     const { state } = this.#driver;
     if (guid !== state.guid) return state.roster.get(guid);
     const now = Date.now();
-    const record = selfMember(state, this.#self, guid);
-    return { ...record, state: 'alive', lastSeen: now, failures: 0, since: now };
+    const record = selfMember(state, this.#self);
+    const well = { state: 'alive', failures: 0, troubledSince: null, proved: true } as const;
+    return record && { ...record, ...well, lastSeen: now, since: now };
   }
 
   members(cursor: string | null, limit: number): { members: Peer[]; next: string | null } | null {
@@ -119,6 +141,10 @@ export class NodeReader {
     samples.push(gauge('mempool_messages', {}, 'Messages in the mempool', mempool.size));
     samples.push(gauge('mempool_bytes', {}, 'Bytes of messages in the mempool', mempool.bytes));
     samples.push(gauge('max_guid', {}, 'Highest GUID known', state.maxGuid));
+    samples.push(
+      gauge('callers_shut_out', {}, 'Callers that are not heard for a while', state.standings.shutOut(Date.now())),
+    );
+    samples.push(gauge('nonces', {}, 'Nonces of signed calls that are remembered', state.nonces.size));
     samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));
     return samples;
   }

@@ -1,6 +1,7 @@
 // What the queue's consumers and the cron tick need of this deployment's objects.
 import type { Config } from '../config.ts';
 import type { TickPorts } from '../cron/tick.ts';
+import { IMPATIENT_MS, PATIENT_MS } from '../protocol/limits.ts';
 import { BOOT_GUID } from '../protocol/types.ts';
 import type { ConsumerPorts } from '../queue/consumer.ts';
 import type { DeadLetterPorts } from '../queue/dead-letters.ts';
@@ -8,6 +9,7 @@ import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
 import type { Log } from './log.ts';
+import { peerClient } from './outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
 import { withTimeout } from './timeout.ts';
 
@@ -17,10 +19,10 @@ const DELIVER_TIMEOUT_MS = 10_000;
 /** A boot object that hangs must not keep nodes asleep. */
 const BOOT_TIMEOUT_MS = 5_000;
 
-/** Ports of the deliveries' consumer. */
-export function consumerPorts(env: Env, config: Config, log: Log): ConsumerPorts {
+/** Ports of the consumer of deliveries to this deployment's own nodes. */
+export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
   return {
-    async deliver(address, deliveries, newest) {
+    async deliver({ address }, deliveries, newest) {
       const slot = slotOf(address, config);
       if (slot === null) throw new Error(`${address} is not a node of this deployment`);
       return await withTimeout(nodeStub(env, slot).deliver(deliveries, newest), DELIVER_TIMEOUT_MS, 'delivery');
@@ -28,13 +30,38 @@ export function consumerPorts(env: Env, config: Config, log: Log): ConsumerPorts
     resend: (jobs, delaySeconds) => sendJobs(env.DELIVERIES, jobs, delaySeconds),
     bury: (jobs) => sendJobs(env.DEAD_LETTERS, jobs),
     unreadable: () => bootFacade(env).countLost(1),
+    now: () => Date.now(),
     log: (level, event, fields) => log(level, 'mempool', event, fields),
+  };
+}
+
+/** Ports of the consumer of deliveries to peers outside: in the name of the node that sends, which keeps its key to itself. */
+export function outsidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
+  const client = peerClient(config);
+  return {
+    ...insidePorts(env, config, log),
+    async deliver({ to, address, outside }, deliveries, newest) {
+      const slot = slotOf(newest.address, config);
+      if (!outside || slot === null) throw new Error(`${address} is not a peer outside, or its sender is gone`);
+      const sender = nodeStub(env, slot);
+      const self = await withTimeout(sender.credential(), DELIVER_TIMEOUT_MS, 'sender');
+      if (!self) throw new Error('the sender has no certificate');
+      const signer = { publicKey: self.publicKey, sign: (base: Uint8Array) => sender.signRequest(base) };
+      const from = { signer, credential: self.credential };
+      const peer = { guid: to, address, publicKey: outside.publicKey };
+      const timeoutMs = outside.isTrusted ? PATIENT_MS : IMPATIENT_MS;
+      const outcomes = await client.deliver(peer, deliveries, newest.maxGuid, from, timeoutMs);
+      // It is there: what else it gets depends on it.
+      await sender.reached([to]);
+      return outcomes;
+    },
+    resend: (jobs, delaySeconds) => sendJobs(env.OUTBOUND, jobs, delaySeconds),
   };
 }
 
 /** Ports of the dead letters' consumer. */
 export function deadLetterPorts(env: Env, config: Config, log: Log): DeadLetterPorts {
-  const { unreadable, log: logEvent } = consumerPorts(env, config, log);
+  const { unreadable, log: logEvent } = insidePorts(env, config, log);
   return {
     async report(sender, legs) {
       // The boot node has no mempool to repair from: what it announced reaches members by sync.

@@ -1,7 +1,9 @@
 // Which object a slot or an address means.
 import type { Config } from '../config.ts';
 import type { Env } from './env.ts';
-import type { MemberPage, MessagePage, NodeStatus, Sample } from '../api/ports.ts';
+import type { CallingNode } from '../api/peer-client.ts';
+import type { Admission, MemberPage, MessagePage, NodeStatus, ProvenCaller, Sample } from '../api/ports.ts';
+import type { SignedCall } from '../crypto/http-signature.ts';
 import type { Originated, Origination, OriginationError, Outcome, Undeliverable } from '../protocol/effects.ts';
 import type { Sender } from '../protocol/job.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
@@ -11,9 +13,15 @@ import type { Delivery, Guid, MessageId, Peer, Result, StoredMessage } from '../
 export interface NodeCalls {
   wake(): Promise<Guid | null>;
   deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]>;
-  receive(body: string): Promise<Outcome>;
+  deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
   originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
-  sync(request: SyncRequest, authenticated: boolean): Promise<SyncAnswer | null>;
+  sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
+  syncFrom(request: SyncRequest): Promise<SyncAnswer | null>;
+  admit(call: SignedCall): Promise<Admission>;
+  signAnswer(nonce: string, hash: string): Promise<string>;
+  signRequest(base: Uint8Array): Promise<Uint8Array>;
+  credential(): Promise<(Pick<CallingNode, 'credential'> & { readonly publicKey: string }) | null>;
+  reached(guids: readonly Guid[]): Promise<void>;
   undeliverable(legs: readonly Undeliverable[], reason: string): Promise<void>;
   status(): Promise<NodeStatus>;
   member(guid: Guid): Promise<Peer | null>;

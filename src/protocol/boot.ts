@@ -1,73 +1,172 @@
-// The boot node: allocates GUIDs and announces new members. It is not in the ring and nobody needs it to deliver. Each function
-// runs inside one transaction of the boot store.
+// The boot node: allocates GUIDs, certifies them and announces members. It is not in the ring and nobody needs it to deliver. Each
+// function that writes runs inside one transaction of the boot store; signatures are made and checked by the shell around them.
+import { addressFault, addressGroup, type AddressFault } from './address.ts';
+import { bitsOf, checkWork, requiredBits, type Solution, type WorkFault } from './admission.ts';
+import type { Canonical } from './canonical.ts';
+import { certificateLifetime, isRenewalDue } from './certificate.ts';
 import type { ProtocolConfig } from './config.ts';
 import type { Joined } from './effects.ts';
 import { packJobs, type Bundle, type Job } from './job.ts';
-import { CAPABILITIES, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX } from './limits.ts';
+import { ANNOUNCED_MEMBERS_MAX, GUID_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX } from './limits.ts';
+import { writeMember } from './member.ts';
 import { composeMessage, isAddress, PEER_JOINED } from './message.ts';
-import { writeMember } from './roster.ts';
+import type { Sealed } from './seal.ts';
+import { isPublicKey } from './signed-text.ts';
 import type { Allocation, BootStore } from './store.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { cutRange, wholeRing } from './tree.ts';
-import { assert, BOOT_GUID, err, ok, type Guid, type Member, type Millis, type Result } from './types.ts';
+import {
+  assert,
+  BOOT_GUID,
+  err,
+  ok,
+  type Guid,
+  type Member,
+  type Millis,
+  type Result,
+  type SelfRecord,
+} from './types.ts';
+import { isHosted } from './whom.ts';
 
 export interface BootContext {
   readonly now: Millis;
   readonly rng: () => number;
   readonly config: ProtocolConfig;
   readonly address: string;
+  /** The network's public key. */
+  readonly networkKey: string;
+  /** Hex; what challenges are known by. */
+  readonly secret: string;
+  /** How many asked to join lately, see admission.ts. */
+  readonly recentJoins: number;
   readonly store: BootStore;
+}
+
+/** Who wants to join. The shell has checked that the record is signed with its key. */
+export interface JoinRequest {
+  readonly record: SelfRecord;
+  /** Null from a member, and from this deployment's own nodes. */
+  readonly work: Solution | null;
 }
 
 export type JoinError =
   | { readonly reason: 'bad-key' }
-  | { readonly reason: 'bad-address' }
+  | { readonly reason: 'bad-address'; readonly fault: AddressFault | null }
+  | { readonly reason: WorkFault }
+  /** The boot node knows a later record of this key: the next one must have a higher incarnation than this. */
+  | { readonly reason: 'stale-record'; readonly incarnation: number }
+  | { readonly reason: 'group-full'; readonly group: string; readonly max: number }
   | { readonly reason: 'network-full'; readonly max: number };
+
+/** A join that may go through: what is to be stored once the certificate is signed. */
+export interface JoinDraft {
+  readonly allocation: Allocation;
+  /** Null: nothing is to be signed or stored. */
+  readonly change: 'new' | 'moved' | 'renewed' | null;
+}
 
 /** Meta key: GUIDs that members have not been told of yet, a JSON list. */
 const UNANNOUNCED = 'unannounced';
 
-/** Members in one announcement: keeps it far below the size of a message. */
-const ANNOUNCED_MEMBERS_MAX = 100;
+/** GUIDs that wait to be announced; what is beyond reaches members at sync. */
+const UNANNOUNCED_MAX = 10_000;
 
-/** 32 bytes in base64url; the last character has two bits to spare, which must be 0, or a key would have four spellings. */
-const PUBLIC_KEY = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
+/**
+ * What a joiner from elsewhere must pass before anything is spent on it: in the order of what it costs us. `callBack`: its address
+ * must answer before it is admitted, since it is new or has changed.
+ */
+export function admit(context: BootContext, { record, work }: JoinRequest): Result<{ callBack: boolean }, JoinError> {
+  const { store, config, now, secret } = context;
+  const form = formFault(record) ?? placeFault(context, record);
+  if (form) return err(form);
+  if (work !== null) {
+    const checked = checkWork(secret, work, record.publicKey, record.address, now);
+    if (!checked.ok) return err({ reason: checked.error });
+    // Who hoards easy challenges has to come back for a harder one; who was just overtaken has not.
+    const wanted = requiredBits(config.powBits, context.recentJoins) - 1;
+    if ((bitsOf(work.challenge) ?? 0) < wanted) return err({ reason: 'work-missing' });
+  }
+  const known = store.byKey(record.publicKey);
+  if (!known && work === null && config.powBits > 0) return err({ reason: 'work-missing' });
+  const stale = known && staleness(known, record);
+  if (stale) return err(stale);
+  const group = addressGroup(record.address);
+  const isElsewhere = known === null || known.group !== group || known.certificate.expiresAt <= now;
+  if (isElsewhere && store.groupSize(group, now) >= config.groupMembersMax) {
+    return err({ reason: 'group-full', group, max: config.groupMembersMax });
+  }
+  return ok({ callBack: known?.address !== record.address });
+}
 
 /**
  * Allocates the next GUID, or finds the one that the key has: the same key has the same GUID for ever, after a restart, a lost
- * answer or with a new address.
+ * answer or with a new address. Writes nothing: `commitJoin` does, when the certificate is signed.
  */
-export function join(context: BootContext, publicKey: string, address: string): Result<Joined, JoinError> {
-  const { store, now } = context;
-  if (!PUBLIC_KEY.test(publicKey)) return err({ reason: 'bad-key' });
-  if (!isAddress(address)) return err({ reason: 'bad-address' });
-  const known = store.byKey(publicKey);
-  if (!known) {
-    const guid = store.maxGuid() + 1;
-    if (guid > ROSTER_MEMBERS_MAX) return err({ reason: 'network-full', max: ROSTER_MEMBERS_MAX });
-    store.insert({ guid, publicKey, address, incarnation: 0, joinedAt: now });
-    setUnannounced(store, [...unannounced(store), guid]);
-    return ok(joined(store, { guid, address, incarnation: 0 }));
+export function draftJoin(context: BootContext, record: SelfRecord): Result<JoinDraft, JoinError> {
+  const { store, config, now } = context;
+  const form = formFault(record);
+  if (form) return err(form);
+  const known = store.byKey(record.publicKey);
+  if (known) {
+    const stale = staleness(known, record);
+    if (stale) return err(stale);
+    const isMoved = record.incarnation > known.incarnation;
+    const { certificate } = known;
+    if (!isMoved && !isRenewalDue(certificate, now)) return ok({ allocation: known, change: null });
+    const renewed = period(now, now - known.joinedAt, config);
+    const allocation = { ...known, ...placed(record), certificate: renewed };
+    return ok({ allocation, change: isMoved ? 'moved' : 'renewed' });
   }
-  const { guid, incarnation } = known;
-  if (known.address === address) return ok(joined(store, known));
-  store.setAddress(guid, address, incarnation + 1);
-  setUnannounced(store, [...unannounced(store).filter((other) => other !== guid), guid]);
-  return ok(joined(store, { guid, address, incarnation: incarnation + 1 }));
+  const guid = store.maxGuid() + 1;
+  // Those who are gone take no room in a roster; their GUIDs are not given again, but there are enough of these.
+  const isFull = guid > ROSTER_MEMBERS_MAX && store.countLiving(now) >= ROSTER_MEMBERS_MAX;
+  if (isFull || guid > GUID_MAX) return err({ reason: 'network-full', max: ROSTER_MEMBERS_MAX });
+  const { publicKey } = record;
+  const certificate = period(now, 0, config);
+  return ok({ allocation: { guid, publicKey, ...placed(record), certificate, joinedAt: now }, change: 'new' });
 }
 
-/** What members are still to be told, as jobs for the queue; null where there is nothing. */
+/** Stores a join whose certificate is signed. No other join may have come between. */
+export function commitJoin(context: BootContext, { allocation, change }: JoinDraft): void {
+  const { store, config } = context;
+  if (change === null) return;
+  if (change === 'new') {
+    assert(allocation.guid === store.maxGuid() + 1, 'joins are committed one after the other');
+    if (isHosted(allocation, config.hostedPrefix)) retire(context, allocation.address);
+    store.insert(allocation);
+  } else store.update(allocation);
+  // Nodes of this deployment know each other without certificates, so theirs need not be told of.
+  if (change === 'renewed' && isHosted(allocation, config.hostedPrefix)) return;
+  const { guid } = allocation;
+  setUnannounced(store, [...unannounced(store).filter((other) => other !== guid), guid].slice(-UNANNOUNCED_MAX));
+}
+
+/** A node of this deployment lost its storage, and with it its key: its old GUID is nobody's any more. */
+function retire({ store, now }: BootContext, address: string): void {
+  for (const gone of store.byAddress(address, now)) {
+    store.update({ ...gone, certificate: { ...gone.certificate, expiresAt: now } });
+  }
+}
+
+/** The answer to a join. Half of the members are of the longest standing: whoever joins just now by the thousand fills the rest. */
+export function joined({ store, networkKey, now }: BootContext, allocation: Allocation): Joined {
+  const half = MEMBERS_PAGE_MAX / 2;
+  const oldest = store.page(0, half, now);
+  const newest = store.newest(half, now).filter(({ guid }) => guid > (oldest.at(-1)?.guid ?? 0));
+  const members = [...oldest, ...newest.toReversed()].filter(({ guid }) => guid !== allocation.guid).map(toMember);
+  const { guid, address, incarnation, certificate } = allocation;
+  return { guid, address, incarnation, certificate, networkKey, maxGuid: store.maxGuid(), members };
+}
+
+/** What members are still to be told, as message bodies to sign; null where there is nothing. */
 export function announcement(
   context: BootContext,
-): { readonly guids: readonly Guid[]; readonly jobs: readonly Job[] } | null {
+): { readonly guids: readonly Guid[]; readonly bodies: readonly Canonical[] } | null {
   const { store, config, now, address } = context;
   const guids = unannounced(store);
   if (guids.length === 0) return null;
   const members = guids.flatMap((guid) => store.byGuid(guid) ?? []).map(toMember);
-  const addresses = hostedAddresses(context);
-  const candidates = [...addresses.keys()].map((guid) => ({ guid, trusted: true }));
-  const legs = cutRange(wholeRing(BOOT_GUID), BOOT_GUID, candidates, config.fanout);
-  const bodies = [];
+  const bodies: Canonical[] = [];
   for (let start = 0; start < members.length; start += ANNOUNCED_MEMBERS_MAX) {
     const part = members.slice(start, start + ANNOUNCED_MEMBERS_MAX);
     const message = composeMessage(
@@ -83,14 +182,22 @@ export function announcement(
     assert(message.ok, 'an announcement fits a message');
     bodies.push(message.value.body);
   }
+  return { guids, bodies };
+}
+
+/** Signed announcements as jobs for the queue: down the tree, through the nodes of this deployment. */
+export function announcementJobs(context: BootContext, bodies: readonly Sealed[]): Job[] {
+  const { store, config, address } = context;
+  const addresses = hostedAddresses(context);
+  const candidates = [...addresses.keys()].map((guid) => ({ guid, trusted: true }));
+  const legs = cutRange(wholeRing(BOOT_GUID), BOOT_GUID, candidates, config.fanout);
   const bundle: Bundle = {
     bodies,
-    legs: legs.map((leg) => ({ to: leg.to, address: addresses.get(leg.to) ?? '', range: leg.range })),
+    legs: legs.map((leg) => ({ ...leg, address: addresses.get(leg.to) ?? '', outside: null })),
     hops: 1,
     attempt: 0,
   };
-  const jobs = packJobs(config.network, { guid: BOOT_GUID, address, maxGuid: store.maxGuid() }, [bundle]);
-  return { guids, jobs };
+  return packJobs(config.network, { guid: BOOT_GUID, address, maxGuid: store.maxGuid() }, [bundle]);
 }
 
 /** The queue has the announcement of these. */
@@ -107,7 +214,7 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
   const maxGuid = store.maxGuid();
   const highest = store.byGuid(maxGuid);
   const have: Interval[] = maxGuid > 0 ? [[1, maxGuid]] : [];
-  const missing = request.have === null ? [] : missingFrom(store, request.have);
+  const missing = request.have === null ? [] : missingFrom(context, request.have);
   return {
     maxGuidNode: { guid: maxGuid, address: highest?.address ?? address },
     have,
@@ -118,30 +225,50 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
 
 /** An allocation as it is told to members. */
 export function toMember(allocation: Allocation): Member {
-  const { guid, address, publicKey, incarnation } = allocation;
-  return { guid, address, publicKey, incarnation, capabilities: CAPABILITIES };
+  const { guid, address, publicKey, incarnation, capabilities, signature, certificate } = allocation;
+  return { guid, address, publicKey, incarnation, capabilities, signature, certificate };
 }
 
-function joined(store: BootStore, self: { guid: Guid; address: string; incarnation: number }): Joined {
-  const maxGuid = store.maxGuid();
-  // GUIDs are dense, so the highest ones are the last page.
-  const page = store.page(Math.max(0, maxGuid - MEMBERS_PAGE_MAX), MEMBERS_PAGE_MAX);
-  return { ...self, maxGuid, members: page.filter((other) => other.guid !== self.guid).map(toMember) };
+function formFault(record: SelfRecord): JoinError | null {
+  if (!isPublicKey(record.publicKey)) return { reason: 'bad-key' };
+  return isAddress(record.address) ? null : { reason: 'bad-address', fault: null };
+}
+
+function placeFault({ config }: BootContext, { address }: SelfRecord): JoinError | null {
+  const fault = addressFault(address, config);
+  return fault && { reason: 'bad-address', fault };
+}
+
+function staleness(known: Allocation, record: SelfRecord): JoinError | null {
+  const isSame = record.incarnation === known.incarnation && record.address === known.address;
+  return isSame || record.incarnation > known.incarnation
+    ? null
+    : { reason: 'stale-record', incarnation: known.incarnation };
+}
+
+function placed({ address, incarnation, capabilities, signature }: SelfRecord) {
+  return { address, incarnation, capabilities, signature, group: addressGroup(address) };
+}
+
+/** A certificate without its signature, in whole seconds. */
+function period(now: Millis, memberForMs: Millis, config: ProtocolConfig) {
+  const issuedAt = Math.floor(now / 1000) * 1000;
+  const lifetime = certificateLifetime(memberForMs, config.newcomerCertificateMs);
+  return { issuedAt, expiresAt: issuedAt + Math.ceil(lifetime / 1000) * 1000, signature: '' };
 }
 
 function hostedAddresses(context: BootContext): Map<Guid, string> {
   const addresses = new Map<Guid, string>();
-  const { store, config } = context;
-  for (const { guid, address } of allPages(store)) {
-    if (address.startsWith(config.hostedPrefix)) addresses.set(guid, address);
+  for (const allocation of allPages(context)) {
+    if (isHosted(allocation, context.config.hostedPrefix)) addresses.set(allocation.guid, allocation.address);
   }
   return addresses;
 }
 
-/** Allocations outside the intervals, one more than a page at most. */
-function missingFrom(store: BootStore, have: readonly Interval[]): Allocation[] {
+/** Living allocations outside the intervals, one more than a page at most. */
+function missingFrom(context: BootContext, have: readonly Interval[]): Allocation[] {
   const missing: Allocation[] = [];
-  for (const allocation of allPages(store)) {
+  for (const allocation of allPages(context)) {
     const known = have.some(([first, last]) => first <= allocation.guid && allocation.guid <= last);
     if (!known) missing.push(allocation);
     if (missing.length > MEMBERS_PAGE_MAX) break;
@@ -149,10 +276,10 @@ function missingFrom(store: BootStore, have: readonly Interval[]): Allocation[] 
   return missing;
 }
 
-function* allPages(store: BootStore): Generator<Allocation> {
+function* allPages({ store, now }: BootContext): Generator<Allocation> {
   let after = 0;
   for (;;) {
-    const page = store.page(after, MEMBERS_PAGE_MAX);
+    const page = store.page(after, MEMBERS_PAGE_MAX, now);
     yield* page;
     const last = page.at(-1);
     if (!last || page.length < MEMBERS_PAGE_MAX) return;

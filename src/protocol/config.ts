@@ -9,6 +9,18 @@ export interface ProtocolConfig {
   readonly messageTtlMs: Millis;
   /** Failures in a row after which a peer is not sent to any more. */
   readonly maxFailures: number;
+  /** How long a peer may give no sign before its record is deleted. */
+  readonly guidTimeoutMs: Millis;
+  /** How long a newcomer's certificate lives: guidTimeoutMs, or some sync rounds where these are longer. */
+  readonly newcomerCertificateMs: Millis;
+  /** Bits of work that a newcomer proves while few join; 0: none ever. */
+  readonly powBits: number;
+  /** Living members that one address group (a registered domain) may have. */
+  readonly groupMembersMax: number;
+  /** The network's public key as the operator knows it; null: the boot node is believed when first asked. */
+  readonly networkKey: string | null;
+  /** Peers elsewhere may have http and private addresses: for networks on one machine. */
+  readonly localPeers: boolean;
   /** How long a newcomer is nobody's delegate. */
   readonly probationMs: Millis;
   readonly syncIntervalMs: Millis;

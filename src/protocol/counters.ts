@@ -1,5 +1,7 @@
 // What a node counts. In memory, since it woke: Prometheus counters may restart, and a row a count would be most of the bill.
 
+import type { CallVerdict, PeerFault } from './effects.ts';
+
 export type CounterName =
   | 'deliveries_new'
   | 'deliveries_duplicate'
@@ -20,7 +22,17 @@ export type CounterName =
   | 'joins'
   | 'joins_failed'
   | 'rows_damaged'
-  | 'messages_expired';
+  | 'messages_expired'
+  | `calls_${CallVerdict}`
+  | 'calls_unproven'
+  | 'signatures_made'
+  | 'signatures_checked'
+  | 'probes'
+  | 'probes_answered'
+  | 'probes_failed'
+  | `peers_refused_${PeerFault}`
+  /** Milliseconds in which a peer that is not trusted kept the node waiting. */
+  | 'untrusted_wait_ms';
 
 export class Counters {
   readonly #values = new Map<CounterName, number>();

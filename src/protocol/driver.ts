@@ -43,19 +43,22 @@ export class Driver {
     return this.#state;
   }
 
+  /** What rules may look at now. For shells that prepare an input, such as a message to sign: nothing may be changed with it. */
+  context(): Context {
+    const { config, self, host } = this.#options;
+    return { now: host.now(), rng: () => host.random(), config, self, state: this.state };
+  }
+
   /**
    * One input: handled whole or, where it throws (our own bug, or a store that cannot write), not at all; then the state is
    * loaded anew from the store.
    */
   submit(input: Input): Reply {
-    const { store, config, self, host } = this.#options;
+    const { store, host } = this.#options;
     let reply: Reply;
     let effects: readonly Effect[];
     try {
-      ({ reply, effects } = store.transaction(() => {
-        const context: Context = { now: host.now(), rng: () => host.random(), config, self, state: this.state };
-        return handle(context, input);
-      }));
+      ({ reply, effects } = store.transaction(() => handle(this.context(), input)));
     } catch (cause) {
       this.#state = null;
       throw cause;

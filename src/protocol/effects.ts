@@ -3,7 +3,19 @@ import type { Job } from './job.ts';
 import type { ProtocolConfig } from './config.ts';
 import type { NodeState, Self } from './node-state.ts';
 import type { SyncAnswer, SyncRequest } from './sync.ts';
-import type { Delivery, Guid, JsonObject, JsonValue, Member, MessageId, Millis, Range, Result } from './types.ts';
+import type { Message } from './message.ts';
+import type {
+  Certificate,
+  Delivery,
+  Guid,
+  JsonObject,
+  JsonValue,
+  Member,
+  MessageId,
+  Millis,
+  Range,
+  Result,
+} from './types.ts';
 
 /** Everything that a rule may look at. */
 export interface Context {
@@ -20,8 +32,11 @@ export interface Joined {
   readonly guid: Guid;
   readonly address: string;
   readonly incarnation: number;
+  readonly certificate: Certificate;
+  /** Public key of the network: that of the boot node. */
+  readonly networkKey: string;
   readonly maxGuid: Guid;
-  /** The members with the highest GUIDs below, at most MEMBERS_PAGE_MAX; sync brings the rest. */
+  /** Members of longest and of shortest standing, at most MEMBERS_PAGE_MAX; sync brings the rest. */
   readonly members: readonly Member[];
 }
 
@@ -31,6 +46,11 @@ export interface Origination {
   /** Seconds; the network's MESSAGE_TTL when null. */
   readonly ttlSeconds: number | null;
   readonly idempotencyKey: string | null;
+}
+
+/** A request to broadcast whose message is made and signed. */
+export interface SignedOrigination extends Origination {
+  readonly message: Message;
 }
 
 export interface Originated {
@@ -57,6 +77,32 @@ export interface Undeliverable {
   readonly ids: readonly MessageId[];
 }
 
+/** A signed request from outside, before it is answered. Its signature and certificate were checked. */
+export interface Call {
+  readonly guid: Guid;
+  readonly publicKey: string;
+  readonly certificate: Certificate;
+  readonly nonce: string;
+  /** When the request, not the certificate, runs out. */
+  readonly expiresAt: Millis;
+}
+
+/** Whether a call may be answered; `other-key`: this GUID is known to be another key's. */
+export type CallVerdict = 'ok' | 'replayed' | 'busy' | 'limited' | 'shut-out' | 'other-key' | 'not-joined';
+
+/** What the shell found out about a delivery from outside. `unknown-originator`: its key is not known here, so nothing can be said yet. */
+export type DeliveryCheck = 'sound' | 'forged' | 'unknown-originator';
+
+/** Who brought deliveries, where it was not this deployment's own queue. */
+export interface Bringer {
+  readonly guid: Guid;
+  /** One a delivery. */
+  readonly checks: readonly DeliveryCheck[];
+}
+
+/** Why what answers at a peer's address is no peer. */
+export type PeerFault = 'not-pychain' | 'other-network' | 'other-protocol' | 'other-guid' | 'key-unproven';
+
 export type Input =
   /** The object was asked to be there (cron, a request): join if need be, see that timers are set. */
   | { readonly type: 'wake' }
@@ -64,12 +110,29 @@ export type Input =
   | { readonly type: 'alarm' }
   | { readonly type: 'join-accepted'; readonly joined: Joined }
   | { readonly type: 'join-failed'; readonly reason: string }
-  | { readonly type: 'originate'; readonly originations: readonly Origination[] }
-  /** `newest`: the sender that knows the highest GUID. */
-  | { readonly type: 'deliver'; readonly deliveries: readonly Delivery[]; readonly newest: Job['from'] | null }
-  | { readonly type: 'sync-asked'; readonly request: SyncRequest; readonly authenticated: boolean }
+  | { readonly type: 'originate'; readonly originations: readonly SignedOrigination[] }
+  /** `newest`: the sender that knows the highest GUID. `bringer` null: this deployment's own queue, which is believed. */
+  | {
+      readonly type: 'deliver';
+      readonly deliveries: readonly Delivery[];
+      readonly newest: Job['from'] | null;
+      readonly bringer: Bringer | null;
+    }
+  | { readonly type: 'call'; readonly call: Call }
+  /** `caller`: who proved to ask; null: anybody, who is believed nothing. */
+  | { readonly type: 'sync-asked'; readonly request: SyncRequest; readonly caller: Guid | null }
   | { readonly type: 'sync-answered'; readonly guid: Guid; readonly answer: SyncAnswer }
   | { readonly type: 'sync-failed'; readonly guid: Guid; readonly reason: string }
+  | {
+      readonly type: 'probe-answered';
+      readonly guid: Guid;
+      readonly capabilities: readonly string[];
+      readonly certificate: Certificate | null;
+    }
+  | { readonly type: 'probe-failed'; readonly guid: Guid; readonly reason: string }
+  | { readonly type: 'probe-refused'; readonly guid: Guid; readonly fault: PeerFault }
+  /** A peer outside took a delivery, and its answer proved its key. */
+  | { readonly type: 'reached'; readonly guid: Guid }
   | { readonly type: 'handed-over'; readonly id: number }
   | { readonly type: 'handover-failed'; readonly id: number; readonly reason: string }
   | { readonly type: 'undeliverable'; readonly legs: readonly Undeliverable[]; readonly reason: string };
@@ -77,6 +140,7 @@ export type Input =
 export type Reply =
   | { readonly type: 'none' }
   | { readonly type: 'originated'; readonly results: readonly Result<Originated, OriginationError>[] }
+  | { readonly type: 'call'; readonly verdict: CallVerdict }
   | { readonly type: 'delivered'; readonly outcomes: readonly Outcome[] }
   | { readonly type: 'sync'; readonly answer: SyncAnswer | null };
 
@@ -98,13 +162,27 @@ export type Effect =
   /** Ask the boot node for a GUID; answer with join-accepted or join-failed. */
   | { readonly type: 'join' }
   /** Ask a peer; answer with sync-answered or sync-failed. */
+  | { readonly type: 'sync'; readonly to: SyncTarget; readonly request: SyncRequest }
+  /** Ask a peer outside who it is; answer with probe-answered, probe-failed or probe-refused. */
   | {
-      readonly type: 'sync';
-      readonly to: { readonly guid: Guid; readonly address: string };
-      readonly request: SyncRequest;
+      readonly type: 'probe';
+      readonly to: { readonly guid: Guid; readonly address: string; readonly publicKey: string };
+      readonly timeoutMs: Millis;
     }
-  /** Put the jobs into the queue; answer with handed-over or handover-failed and its id. */
-  | { readonly type: 'hand-over'; readonly id: number; readonly jobs: readonly Job[] };
+  /** Put the jobs into the queues, those for peers outside into their own; answer with handed-over or handover-failed and its id. */
+  | {
+      readonly type: 'hand-over';
+      readonly id: number;
+      readonly jobs: readonly Job[];
+      readonly outbound: readonly Job[];
+    };
+
+/** Whom to ask at network sync; `outside` null: a node of this deployment. */
+export interface SyncTarget {
+  readonly guid: Guid;
+  readonly address: string;
+  readonly outside: { readonly publicKey: string; readonly timeoutMs: Millis } | null;
+}
 
 /** Makes a log effect. */
 export function logged(

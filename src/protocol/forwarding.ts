@@ -1,66 +1,30 @@
-// Messages: originating, receiving, and handing the legs of the broadcast tree to the queue. What must be sent is never
+// Messages: receiving them, and handing the legs of the broadcast tree to the queue. What must be sent is never
 // stored by itself: it follows from what was received (message and range in a segment) and the roster, so a crash between
 // "received" and "sent" loses nothing: after the wake, what is not settled is handed over (again).
 import { backoffMs } from './backoff.ts';
-import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
+import { utf8Length } from './canonical.ts';
 import {
   logged,
+  type Bringer,
   type Context,
+  type DeliveryCheck,
   type Effect,
-  type Origination,
-  type OriginationError,
-  type Originated,
   type Outcome,
   type Undeliverable,
 } from './effects.ts';
 import { packJobs, type Bundle, type JobLeg } from './job.ts';
-import { HANDOVER_BYTES_MAX, MEMPOOL_MESSAGES_MAX } from './limits.ts';
+import { CLOCK_SKEW_MS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
-import { composeMessage, decodeMessage, eventOf, PEER_JOINED, type Message } from './message.ts';
+import { decodeMessage, type Message, type Rejection } from './message.ts';
 import type { Repair } from './repairs.ts';
-import { cutRange, onlyMe, wholeRing } from './tree.ts';
-import { err, ok, type Delivery, type Guid, type MessageId, type Range, type Result } from './types.ts';
+import type { Sealed } from './seal.ts';
+import { DEMERITS } from './standing.ts';
+import { cutRange, inRange, onlyMe } from './tree.ts';
+import type { Delivery, Guid, MessageId, Millis, Range } from './types.ts';
+import { candidates, isHosted } from './whom.ts';
 
 /** Ignored peers that one repair is kept for; those beyond get what they missed by reconciliation when they are back. */
 const IGNORED_OWED_MAX = 16;
-
-/** Takes messages from an application: all that are sound are stored in one transaction, each gets its own answer. */
-export function originate(
-  context: Context,
-  originations: readonly Origination[],
-): Result<Originated, OriginationError>[] {
-  const { state } = context;
-  const guid = state.guid;
-  if (guid === null) return originations.map(() => err({ reason: 'not-joined' }));
-  const arrivals: Arrival[] = [];
-  const keys = new Map<string, Message>();
-  let bytes = 0;
-  const results = originations.map((origination): Result<Originated, OriginationError> => {
-    const { idempotencyKey } = origination;
-    const before = idempotencyKey === null ? null : earlier(context, idempotencyKey, keys);
-    if (before) {
-      const same = toCanonicalOrNull(before.data) === toCanonicalOrNull(origination.data);
-      return same ? ok({ id: before.id, broadcastAt: before.broadcastAt }) : err({ reason: 'key-reused' });
-    }
-    if (eventOf(origination.data)?.name === PEER_JOINED) {
-      const message = 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here';
-      return err({ reason: 'bad-data', path: 'data.event.name', message });
-    }
-    const message = compose(context, guid, origination);
-    if (!message.ok) return message;
-    const size = utf8Length(message.value.body);
-    if (!hasRoom(context, arrivals.length + 1, bytes + size)) {
-      return err({ reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX });
-    }
-    bytes += size;
-    arrivals.push({ message: message.value, range: wholeRing(guid), hops: 0, idempotencyKey });
-    if (idempotencyKey !== null) keys.set(idempotencyKey, message.value);
-    return ok({ id: message.value.id, broadcastAt: message.value.content.broadcastAt });
-  });
-  state.mempool.append(arrivals, context.now);
-  state.counters.add('originated', arrivals.length);
-  return results;
-}
 
 /** What receiving a batch led to: an outcome a delivery, and the messages that are new here. */
 export interface Received {
@@ -70,9 +34,8 @@ export interface Received {
 }
 
 /** Takes deliveries from peers: new ones are stored as one batch. Never throws on what a peer sent. */
-export function receive(context: Context, deliveries: readonly Delivery[]): Received {
+export function receive(context: Context, deliveries: readonly Delivery[], bringer: Bringer | null): Received {
   const { state, now } = context;
-  const effects: Effect[] = [];
   const arrivals = new Map<MessageId, Arrival>();
   let bytes = 0;
   const rejected = new Map<string, number>();
@@ -81,8 +44,14 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
     return 'rejected';
   };
   const repeated: [id: MessageId, range: Range][] = [];
-  const outcomes = deliveries.map((delivery): Outcome => {
+  const outcomes = deliveries.map((delivery, index): Outcome => {
+    if (bringer && !state.standings.takeMessage(bringer.guid, now)) return 'busy';
+    const check = bringer === null ? 'sound' : (bringer.checks[index] ?? 'forged');
+    const refusal = refusalOf(delivery, check);
+    if (refusal) return reject(refusal);
     const decoded = decodeMessage(delivery.body, context.config.network, now);
+    // The clock of who took it before us may be ahead of ours: it is sent again until ours has caught up.
+    if (!decoded.ok && isNearFuture(decoded.error, now)) return 'busy';
     if (!decoded.ok) return reject(decoded.error.reason);
     const message = decoded.value;
     if (state.mempool.get(message.id) || arrivals.has(message.id)) {
@@ -90,20 +59,45 @@ export function receive(context: Context, deliveries: readonly Delivery[]): Rece
       return 'duplicate';
     }
     if (message.content.expiresAt <= now) return reject('expired');
-    const size = utf8Length(message.body);
+    // Not refused: its originator is looked up at the bringer, and by the next try it may be known.
+    if (check === 'unknown-originator') return 'busy';
+    const size = utf8Length(message.sealed);
     if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
+    if (bringer && !state.standings.takeOriginated(message.content.originator.guid, now)) return 'busy';
     bytes += size;
     arrivals.set(message.id, { message, range: delivery.range, hops: delivery.hops, idempotencyKey: null });
     return 'new';
   });
   state.mempool.append([...arrivals.values()], now);
-  effects.push(...takeOnRanges(context, repeated));
+  const effects = takeOnRanges(context, repeated);
   // A line a reason, not one a message: a peer must not fill our logs.
-  for (const [reason, count] of rejected)
-    effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', { reason, count }));
+  for (const [reason, count] of rejected) {
+    const fields = bringer ? { reason, count, guid: bringer.guid } : { reason, count };
+    effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', fields));
+    if (bringer && reason !== 'expired') effects.push(...blame(context, bringer.guid, count * DEMERITS.invalid));
+  }
   state.counters.add('deliver_calls');
   for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
   return { outcomes, fresh: [...arrivals.values()].map(({ message }) => message), effects };
+}
+
+/** Whether a message is from no further ahead than two tolerated clocks are apart. */
+function isNearFuture(rejection: Rejection, now: Millis): boolean {
+  return rejection.reason === 'from-the-future' && rejection.broadcastAt <= now + 2 * CLOCK_SKEW_MS_MAX;
+}
+
+/** Why a delivery is refused before it is decoded; null where it is not. */
+function refusalOf(delivery: Delivery, check: DeliveryCheck): string | null {
+  if (check === 'forged') return 'forged';
+  const { range, hops } = delivery;
+  if (hops > HOPS_MAX) return 'too-many-hops';
+  return range.from === range.to ? 'bad-range' : null;
+}
+
+/** Counts against a caller what no honest node sends. */
+function blame(context: Context, guid: Guid, demerits: number): Effect[] {
+  const isShutOut = context.state.standings.blame(guid, demerits, context.now);
+  return isShutOut ? [logged('WARNING', 'api', 'caller_shut_out', { guid })] : [];
 }
 
 /**
@@ -116,7 +110,7 @@ function takeOnRanges(context: Context, repeated: readonly [id: MessageId, range
   for (const [id, range] of repeated) {
     const entry = mempool.get(id);
     if (!entry || mempool.isCovered(entry, range)) continue;
-    mempool.takeOn(entry, range);
+    if (!mempool.takeOn(entry, range)) continue;
     const key = `${range.from} ${range.to}`;
     const group = owed.get(key) ?? { range, ids: [] };
     owed.set(key, group);
@@ -136,10 +130,15 @@ export function handOver(context: Context): Effect[] {
   const guid = state.guid;
   if (guid === null || state.handover !== null || state.catchingUp !== null) return [];
   if ((state.timers.get('outbox')?.at ?? 0) > now) return [];
-  const bundles = new Map<string, { bodies: Canonical[]; legs: JobLeg[]; hops: number; attempt: number }>();
-  const add = (range: Range, hops: number, attempt: number, bodies: () => readonly Canonical[]) => {
+  const bundles = new Map<string, { bodies: Sealed[]; legs: JobLeg[]; hops: number; attempt: number }>();
+  const add = (range: Range, hops: number, attempt: number, bodies: () => readonly Sealed[]) => {
     const key = `${range.from} ${range.to} ${hops} ${attempt}`;
-    const bundle = bundles.get(key) ?? { bodies: [], legs: legsOf(context, guid, range), hops: hops + 1, attempt };
+    const bundle = bundles.get(key) ?? {
+      bodies: [],
+      legs: legsOf(context, guid, range),
+      hops: Math.min(hops + 1, HOPS_MAX),
+      attempt,
+    };
     bundles.set(key, bundle);
     if (bundle.legs.length > 0) bundle.bodies.push(...bodies());
   };
@@ -155,12 +154,23 @@ export function handOver(context: Context): Effect[] {
     state.settle(throughSeq, false);
     return closeRepairs(context, rows);
   }
-  const jobs = packJobs(context.config.network, { guid, address: context.self.address, maxGuid: state.maxGuid }, full);
-  state.counters.add('jobs', jobs.length);
+  const { network } = context.config;
+  const sender = { guid, address: context.self.address, maxGuid: state.maxGuid };
+  const jobs = packJobs(network, sender, lane(full, false));
+  // A queue of their own: peers outside may keep a caller waiting, and nobody else's deliveries must wait with it.
+  const outbound = packJobs(network, sender, lane(full, true));
+  state.counters.add('jobs', jobs.length + outbound.length);
   // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
   const id = Math.floor(context.rng() * 2 ** 53);
-  state.handover = { id, throughSeq, repairs: rows, legs: countLegs(jobs) };
-  return [{ type: 'hand-over', id, jobs }];
+  state.handover = { id, throughSeq, repairs: rows, legs: countLegs([...jobs, ...outbound]) };
+  return [{ type: 'hand-over', id, jobs, outbound }];
+}
+
+/** The legs of bundles that go outside, or those that do not. */
+function lane(bundles: readonly Bundle[], outside: boolean): Bundle[] {
+  return bundles
+    .map((bundle) => ({ ...bundle, legs: bundle.legs.filter((leg) => (leg.outside !== null) === outside) }))
+    .filter((bundle) => bundle.legs.length > 0);
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */
@@ -199,11 +209,18 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
     state.counters.add('legs_expired', leg.ids.length - ids.length);
     const fields = { to: leg.to, state: peerState, messages: ids.length, expired: leg.ids.length - ids.length, reason };
     effects.push(logged('WARNING', 'mempool', 'undeliverable', fields));
-    if (ids.length === 0) continue;
+    // Where nobody else is, and the target never proved to be there, nothing is owed: strangers must not crowd out repairs.
+    if (ids.length === 0 || !isAnybodyIn(context, leg.range)) continue;
     const dueAt = now + backoffMs(leg.attempt, context.rng);
     effects.push(...oweRepair(context, { dueAt, attempt: leg.attempt + 1, range: leg.range, ids }));
   }
   return effects;
+}
+
+/** Whether a range holds someone to send to, now or later. */
+function isAnybodyIn({ state, config }: Context, range: Range): boolean {
+  const isThere = candidates(state.roster, config.hostedPrefix).some(({ guid }) => inRange(range, guid));
+  return isThere || state.roster.ignoredIn(range).length > 0;
 }
 
 /** Legs to the same target for the same range as one: a repair each would crowd out older ones. */
@@ -253,7 +270,7 @@ export function expire(context: Context): Effect[] {
 }
 
 /** Whether messages fit, what has expired out of the way. */
-function hasRoom(context: Context, count: number, bytes: number): boolean {
+export function hasRoom(context: Context, count: number, bytes: number): boolean {
   if (context.state.mempool.hasRoom(count, bytes)) return true;
   expire(context);
   return context.state.mempool.hasRoom(count, bytes);
@@ -266,7 +283,7 @@ function oweRepair(context: Context, repair: Repair): Effect[] {
   return [logged('ERROR', 'mempool', 'repair_dropped', { messages: dropped.ids.length, reason: 'too many repairs' })];
 }
 
-type Add = (range: Range, hops: number, attempt: number, bodies: () => readonly Canonical[]) => void;
+type Add = (range: Range, hops: number, attempt: number, bodies: () => readonly Sealed[]) => void;
 
 /** Adds what unsettled segments owe, up to the size of a handover. Returns the last segment that is in it. */
 function collectSegments(context: Context, add: Add): number {
@@ -289,18 +306,21 @@ function collectSegments(context: Context, add: Add): number {
 }
 
 function legsOf(context: Context, guid: Guid, range: Range): JobLeg[] {
-  const { roster } = context.state;
-  return cutRange(range, guid, roster.candidates(context.now), context.config.fanout).map((leg) => ({
-    to: leg.to,
-    address: roster.get(leg.to)?.address ?? '',
-    range: leg.range,
-  }));
+  const { state, config } = context;
+  const { roster } = state;
+  return cutRange(range, guid, candidates(roster, config.hostedPrefix), config.fanout).flatMap((leg) => {
+    const peer = roster.get(leg.to);
+    if (!peer) return [];
+    const isOwn = isHosted(peer, config.hostedPrefix);
+    const outside = isOwn ? null : { publicKey: peer.publicKey, isTrusted: peer.state === 'alive' };
+    return { to: leg.to, address: peer.address, range: leg.range, outside };
+  });
 }
 
 /** Bodies of a repair's unexpired messages by the hops that they have made. */
-function bodiesOf(context: Context, repair: Repair): Map<number, Canonical[]> {
+function bodiesOf(context: Context, repair: Repair): Map<number, Sealed[]> {
   const { mempool } = context.state;
-  const byHops = new Map<number, Canonical[]>();
+  const byHops = new Map<number, Sealed[]>();
   for (const id of repair.ids) {
     const entry = mempool.get(id);
     const body = entry && entry.expiresAt > context.now ? mempool.bodyOf(entry) : null;
@@ -313,33 +333,4 @@ function countLegs(jobs: readonly { readonly bundles: readonly Bundle[] }[]): nu
   let legs = 0;
   for (const job of jobs) for (const bundle of job.bundles) legs += bundle.legs.length * bundle.bodies.length;
   return legs;
-}
-
-function compose(context: Context, guid: Guid, origination: Origination) {
-  const { config, now } = context;
-  const ttlMs = origination.ttlSeconds === null ? config.messageTtlMs : origination.ttlSeconds * 1000;
-  const content = {
-    network: config.network,
-    data: origination.data,
-    originator: { guid, address: context.self.address },
-    broadcastAt: now,
-    expiresAt: now + ttlMs,
-  };
-  return composeMessage(content, Math.floor(context.rng() * 2 ** 53));
-}
-
-/** The message that was originated under a key before, in this batch or stored. */
-function earlier(context: Context, key: string, batch: ReadonlyMap<string, Message>) {
-  const sibling = batch.get(key);
-  if (sibling) return { id: sibling.id, ...sibling.content };
-  const entry = context.state.mempool.byKey(key);
-  return entry && context.state.mempool.read(entry);
-}
-
-function toCanonicalOrNull(data: Origination['data']): Canonical | null {
-  try {
-    return toCanonical(data);
-  } catch {
-    return null;
-  }
 }

@@ -1,8 +1,10 @@
 // Jobs: what a node hands to the queue. One queue message holds whole batches of messages with all their legs. The text is
-// lines of JSON: a header, then one canonical body a line, so that no body is parsed or escaped on its way.
-import { utf8Length, type Canonical } from './canonical.ts';
+// lines: a header of JSON, then one sealed message a line, so that no message is parsed or escaped on its way.
+import { utf8Length } from './canonical.ts';
 import { JOB_BYTES_MAX, JOB_LEGS_BYTES_MAX, JOB_LEGS_MAX, PROTOCOL } from './limits.ts';
 import { isAddress, isGuid, isObject } from './message.ts';
+import type { Sealed } from './seal.ts';
+import { isPublicKey } from './signed-text.ts';
 import { assert, err, ok, type Guid, type JsonValue, type Range, type Result } from './types.ts';
 
 /** A delivery to make: where to, and the range that the target becomes responsible for. */
@@ -10,11 +12,19 @@ export interface JobLeg {
   readonly to: Guid;
   readonly address: string;
   readonly range: Range;
+  /** Of a peer of another deployment or process, which is called over HTTP; null for this deployment's own nodes. */
+  readonly outside: Outside | null;
+}
+
+/** What the consumer must know of a peer outside: the key that its answer must prove, and how long it may take. */
+export interface Outside {
+  readonly publicKey: string;
+  readonly isTrusted: boolean;
 }
 
 /** Messages that all go the same ways. */
 export interface Bundle {
-  readonly bodies: readonly Canonical[];
+  readonly bodies: readonly Sealed[];
   readonly legs: readonly JobLeg[];
   /** Hops of the copies when they arrive. */
   readonly hops: number;
@@ -56,7 +66,7 @@ export function packJobs(network: string, from: Sender, bundles: readonly Bundle
   const overhead = 256 + from.address.length;
   for (const bundle of bundles.flatMap(splitLegs)) {
     const head = 64 + bundle.legs.reduce((sum, leg) => sum + legBytes(leg), 0);
-    let bodies: Canonical[] = [];
+    let bodies: Sealed[] = [];
     const close = () => {
       if (bodies.length > 0) current.push({ ...bundle, bodies });
       bodies = [];
@@ -94,7 +104,7 @@ export function encodeJob(job: Job): string {
       messages: bundle.bodies.length,
       hops: bundle.hops,
       attempt: bundle.attempt,
-      legs: bundle.legs.map((leg) => [leg.to, leg.address, leg.range.from, leg.range.to]),
+      legs: bundle.legs.map(writeLeg),
     })),
   };
   const text = [JSON.stringify(header), ...job.bundles.flatMap((bundle) => bundle.bodies)].join('\n');
@@ -140,11 +150,18 @@ function readBundle(value: JsonValue, lines: readonly string[], start: number): 
   const read: JobLeg[] = [];
   for (const leg of legs as readonly JsonValue[]) {
     if (!Array.isArray(leg)) return null;
-    const [to, address, first, last] = leg as readonly JsonValue[];
+    const [to, address, first, last, publicKey, trusted] = leg as readonly JsonValue[];
     if (!isGuid(to) || !isAddress(address) || !isGuid(first) || !isGuid(last)) return null;
-    read.push({ to, address, range: { from: first, to: last } });
+    if (publicKey !== undefined && !isPublicKey(publicKey)) return null;
+    const outside = publicKey === undefined ? null : { publicKey, isTrusted: trusted === 1 };
+    read.push({ to, address, range: { from: first, to: last }, outside });
   }
-  return { bodies: lines.slice(start, start + messages) as Canonical[], legs: read, hops, attempt };
+  return { bodies: lines.slice(start, start + messages) as Sealed[], legs: read, hops, attempt };
+}
+
+function writeLeg({ to, address, range, outside }: JobLeg): readonly (string | number)[] {
+  const leg = [to, address, range.from, range.to];
+  return outside === null ? leg : [...leg, outside.publicKey, outside.isTrusted ? 1 : 0];
 }
 
 /** Cuts the list of legs so that each part leaves room for the largest message. */
@@ -164,9 +181,9 @@ function splitLegs(bundle: Bundle): Bundle[] {
   return parts.map((legs) => ({ ...bundle, legs }));
 }
 
-/** Upper bound of a leg's JSON: three numbers of ten digits, an address that needs no escapes, punctuation. */
+/** Upper bound of a leg's JSON: three numbers of ten digits, an address that needs no escapes, a key, punctuation. */
 function legBytes(leg: JobLeg): number {
-  return 48 + leg.address.length;
+  return 48 + leg.address.length + (leg.outside === null ? 0 : 48);
 }
 
 function isCount(value: JsonValue | undefined): value is number {

@@ -3,8 +3,14 @@
 /** Wire protocol that this code speaks. */
 export const PROTOCOL = 'pychain/1';
 
-/** What a node of this version can do; told in status, kept on the peer record. */
-export const CAPABILITIES: readonly string[] = ['broadcast', 'members', 'messages', 'sync'];
+/** Takes batches of legs at POST /deliveries. Without it a peer is sent no messages. */
+export const CAN_DELIVER = 'deliveries';
+
+/** Answers signed requests at POST /sync. Without it a peer is only probed. */
+export const CAN_SYNC = 'sync';
+
+/** What a node of this version can do; told in status, kept on the peer record, asked before a feature is used with a peer. */
+export const CAPABILITIES: readonly string[] = ['broadcast', CAN_DELIVER, 'members', 'messages', CAN_SYNC];
 
 /** Highest GUID; keeps ring arithmetic inside 32-bit integers. */
 export const GUID_MAX = 2 ** 31 - 1;
@@ -27,14 +33,21 @@ export const ADDRESS_CHARS_MAX = 256;
 /** Longest `Idempotency-Key`, characters. */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 128;
 
-/** Capabilities on a peer record. */
+/** Capabilities on a peer record, and characters of one. */
 export const CAPABILITIES_MAX = 16;
+export const CAPABILITY_CHARS_MAX = 32;
 
-/** Members a node keeps. Its records take about 250 bytes each (guess for the limit). */
+/** Members a node keeps. Its records take about 600 bytes each, signatures included (guess for the limit). */
 export const ROSTER_MEMBERS_MAX = 100_000;
 
-/** Members in one sync answer, join answer, announcement or page. */
-export const MEMBERS_PAGE_MAX = 256;
+/** Longest JSON of one member, bytes: address, capabilities, key and two signatures at their longest. */
+export const MEMBER_BYTES_MAX = 1_400;
+
+/** Members in one sync answer, join answer or page: as many as fit a request body at their longest. */
+export const MEMBERS_PAGE_MAX = 128;
+
+/** Members in one announcement: as many as fit a message at their longest. */
+export const ANNOUNCED_MEMBERS_MAX = 40;
 
 /** Messages in one API page. */
 export const MESSAGES_PAGE_MAX = 500;
@@ -75,11 +88,81 @@ export const TTL_SECONDS_MAX = 86_400;
 /** How far in the future a message may say it was broadcast: tolerated clock difference. */
 export const CLOCK_SKEW_MS_MAX = 60_000;
 
+/** Most hops that a copy says it made: counted no further. A tree with a fan-out of 2 over all GUIDs has 31 (guess: twice that). */
+export const HOPS_MAX = 64;
+
+/** Further ranges that one message may bring a node, in duplicates after failovers (guess). */
+export const EXTRA_RANGES_MAX = 8;
+
+/** Deliveries in one request from another deployment or process; one more than a page of bodies would hold at their longest. */
+export const DELIVERIES_CALL_MAX = 256;
+
+/** Longest answer that is read from a peer, bytes: a page of members at their longest, and room. */
+export const ANSWER_BYTES_MAX = 262_144;
+
+/** How long a signed request may be under way, seconds: its window, in which nonces are remembered (guess; RFC 9421 leaves it open). */
+export const REQUEST_SECONDS_MAX = 60;
+
+/** Characters of a nonce. */
+export const NONCE_CHARS_MIN = 16;
+export const NONCE_CHARS_MAX = 64;
+
+/** Nonces that a node remembers; above it signed requests are refused for a while. At 23 bytes a nonce it is half a megabyte. */
+export const NONCES_MAX = 20_000;
+
+/** Longest life of a certificate: half of it is how long the boot node may be away from an old network (guess). */
+export const CERTIFICATE_MS_MAX = 7 * 86_400_000;
+
+/** Peers that are probed in one sync round, all at once: those not proved yet, and those in trouble (guess). */
+export const PROBES_MAX = 4;
+
+/** How long a peer that is not trusted may keep a node waiting, all of a round's together (memberlist's probe timeout; DESIGN allows a second a round). */
+export const IMPATIENT_MS = 500;
+
+/** How long a trusted peer may take (guess: a cold start on the other side, and a slow line). */
+export const PATIENT_MS = 3_000;
+
+/** Records of peers that were dropped, remembered so that nobody brings them back unchanged. */
+export const DROPPED_MAX = 4_096;
+
+/** Callers whose standing a node remembers; one at rest gives way first. About 100 bytes each. */
+export const STANDINGS_MAX = 10_000;
+
+/** What one peer may do from outside: calls and messages a second, and how much at once (guesses: far above what sync and a busy node need). */
+export const CALLS_PER_SECOND = 20;
+export const CALLS_BURST = 100;
+export const MESSAGES_PER_SECOND = 200;
+export const MESSAGES_BURST = 2_000;
+
+/** What one originator outside may have a node take from whoever brings it. */
+export const ORIGINATOR_PER_SECOND = 100;
+export const ORIGINATOR_BURST = 1_000;
+
+/** Required bits of work: at most; 24 bits are about 17 s of one core (PLATFORM.md 3.5). */
+export const POW_BITS_MAX = 24;
+
+/** Time to solve a challenge: several times what the most bits take. */
+export const CHALLENGE_MS = 300_000;
+
+/** Joins within the half-life of the join rate that cost no more than POW_BITS; each doubling costs a bit more (guess). */
+export const JOINS_FREE = 64;
+export const JOIN_RATE_HALF_LIFE_MS = 300_000;
+
+/** Call-backs under way at once, in all and to one address group. */
+export const CALLBACKS_MAX = 32;
+export const CALLBACKS_GROUP_MAX = 4;
+
 /** First pause after a failed join, handover or repair, doubled each time up to the maximum. */
 export const BACKOFF_MS_MIN = 1_000;
 export const BACKOFF_MS_MAX = 60_000;
 
 if (MESSAGE_BYTES_MAX + JOB_LEGS_BYTES_MAX + 1_024 > JOB_BYTES_MAX)
   throw new Error('limits: a message and its legs must fit one job');
+if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX > BODY_BYTES_MAX) throw new Error('limits: a page of members must fit a body');
+if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX > ANSWER_BYTES_MAX)
+  throw new Error('limits: a page of members must fit an answer');
+if (ANNOUNCED_MEMBERS_MAX * MEMBER_BYTES_MAX > MESSAGE_BYTES_MAX)
+  throw new Error('limits: an announcement must fit a message');
+if (IMPATIENT_MS >= 1_000) throw new Error('limits: peers that are not trusted may cost less than a second a round');
 if (MESSAGE_BYTES_MAX * 2 > BODY_BYTES_MAX) throw new Error('limits: a message must fit a request body');
 if (MESSAGE_BYTES_MAX * 2 > SEGMENT_BYTES_MAX) throw new Error('limits: a message must fit a segment');

@@ -1,8 +1,9 @@
 // The mempool: unexpired messages. A received batch is stored as one row (a segment); ids are kept in memory and rebuilt
 // from the segments' indexes on wake; a segment is dropped whole when its last message has expired.
-import { utf8Length, type Canonical } from './canonical.ts';
-import { MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from './limits.ts';
+import { utf8Length } from './canonical.ts';
+import { EXTRA_RANGES_MAX, MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from './limits.ts';
 import { decodeStored, type Message } from './message.ts';
+import type { Sealed } from './seal.ts';
 import type { MetaTable, SegmentTable } from './store.ts';
 import { covers } from './tree.ts';
 import type { MessageId, Millis, Range, StoredMessage } from './types.ts';
@@ -65,7 +66,7 @@ export class Mempool {
   readonly #entries = new Map<MessageId, Entry>();
   readonly #byKey = new Map<string, Entry>();
   readonly #extraRanges = new Map<MessageId, Range[]>();
-  readonly #recent = new Map<number, readonly Canonical[]>();
+  readonly #recent = new Map<number, readonly Sealed[]>();
   #bytes = 0;
   /** When the first segment can be dropped. */
   #nextExpiry = Infinity;
@@ -114,10 +115,15 @@ export class Mempool {
     return (this.#extraRanges.get(entry.id) ?? []).some((extra) => covers(extra, range));
   }
 
-  /** Notes that a further range of a known message was taken on; the repair that does it is stored by the caller. */
-  takeOn(entry: Entry, range: Range): void {
+  /**
+   * Notes that a further range of a known message was taken on; the repair that does it is stored by the caller. False where the
+   * message has brought as many as it may: somebody plays with ranges.
+   */
+  takeOn(entry: Entry, range: Range): boolean {
     const ranges = this.#extraRanges.get(entry.id) ?? [];
+    if (ranges.length >= EXTRA_RANGES_MAX) return false;
     this.#extraRanges.set(entry.id, [...ranges, range]);
+    return true;
   }
 
   /** Whether `count` more messages of `bytes` in all fit. */
@@ -137,7 +143,7 @@ export class Mempool {
     };
     for (const arrival of arrivals) {
       // The index row is part of the row: about 200 bytes an entry.
-      const size = utf8Length(arrival.message.body) + 256;
+      const size = utf8Length(arrival.message.sealed) + 256;
       if (bytes + size > SEGMENT_BYTES_MAX) flush();
       batch.push(arrival);
       bytes += size;
@@ -157,11 +163,11 @@ export class Mempool {
     return [...this.#segments.keys()].filter((candidate) => candidate > seq);
   }
 
-  /** Canonical bodies of a segment in the order of its entries; [] where the row is gone or damaged. */
-  bodiesOf(seq: number): readonly Canonical[] {
+  /** Sealed messages of a segment in the order of its entries; [] where the row is gone or damaged. */
+  bodiesOf(seq: number): readonly Sealed[] {
     const recent = this.#recent.get(seq);
     if (recent) return recent;
-    const lines = (this.#table.body(seq) ?? '').split('\n') as Canonical[];
+    const lines = (this.#table.body(seq) ?? '').split('\n') as Sealed[];
     const sound = lines.length === this.entriesOf(seq).length;
     // Remembered also where it is damaged, so that it is told once and not read again for each of its messages.
     if (!sound) this.#damaged(seq);
@@ -169,8 +175,8 @@ export class Mempool {
     return sound ? lines : [];
   }
 
-  /** Body of one message, null where its row is gone or damaged. */
-  bodyOf(entry: Entry): Canonical | null {
+  /** One message as it is sent, null where its row is gone or damaged. */
+  bodyOf(entry: Entry): Sealed | null {
     return this.bodiesOf(entry.seq)[entry.position] ?? null;
   }
 
@@ -248,7 +254,7 @@ export class Mempool {
       idempotencyKey,
     ]);
     const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
-    const bodies = batch.map(({ message }) => message.body);
+    const bodies = batch.map(({ message }) => message.sealed);
     const index: SegmentIndex = { at: now, bytes, items };
     this.#table.append({ seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') });
     this.#nextSeq = seq + 1;
@@ -277,7 +283,7 @@ export class Mempool {
     }
   }
 
-  #remember(seq: number, bodies: readonly Canonical[]): void {
+  #remember(seq: number, bodies: readonly Sealed[]): void {
     this.#recent.set(seq, bodies);
     this.#recentChars += charsOf(bodies);
     for (const [oldest, held] of this.#recent) {
@@ -304,7 +310,7 @@ function decodeIndex(text: string): SegmentIndex | null {
   }
 }
 
-function charsOf(bodies: readonly Canonical[]): number {
+function charsOf(bodies: readonly Sealed[]): number {
   return bodies.reduce((sum, body) => sum + body.length, 0);
 }
 

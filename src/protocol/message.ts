@@ -1,5 +1,5 @@
-// Messages: composing, checking, decoding. A message is its canonical body; the id is that body's hash, so a body that
-// was altered on its way is another message, and one that is not canonical is none.
+// Messages: composing, checking, decoding. A message is its canonical body and its originator's signature; the id is the body's
+// hash, so a body that was altered on its way is another message, and one that is not canonical is none.
 import { hashOf, toCanonical, utf8Length, type Canonical } from './canonical.ts';
 import {
   ADDRESS_CHARS_MAX,
@@ -9,6 +9,8 @@ import {
   MESSAGE_BYTES_MAX,
   TTL_SECONDS_MAX,
 } from './limits.ts';
+import { seal, unseal, type Sealed } from './seal.ts';
+import { isSignature } from './signed-text.ts';
 import {
   err,
   ok,
@@ -24,11 +26,18 @@ import {
 /** Visible ASCII that needs no escapes in JSON, so that sizes can be computed before encoding. */
 const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-/** The one event that only the boot node sends: new members, or members with a new address. */
+/** The one event that only the boot node sends: new members, or members with a new address or certificate. */
 export const PEER_JOINED = 'PEER_JOINED';
+
+/** A member says that it leaves: believed from itself alone. */
+export const PEER_LEAVING = 'PEER_LEAVING';
+
+/** Somebody says that a member is dead: a reason to look, never more. */
+export const DEAD_PEER = 'DEAD_PEER';
 
 /** Why a body is not a message of this network. */
 export type Rejection =
+  | { readonly reason: 'bad-signature' }
   | { readonly reason: 'too-large'; readonly bytes: number }
   | { readonly reason: 'too-deep' }
   | { readonly reason: 'not-canonical' }
@@ -36,9 +45,16 @@ export type Rejection =
   | { readonly reason: 'other-network'; readonly network: string }
   | { readonly reason: 'from-the-future'; readonly broadcastAt: Millis };
 
-export interface Message {
+/** A message that is still to be signed. */
+export interface Draft {
   readonly id: MessageId;
   readonly body: Canonical;
+  readonly content: MessageContent;
+}
+
+export interface Message {
+  readonly id: MessageId;
+  readonly sealed: Sealed;
   readonly content: MessageContent;
 }
 
@@ -50,7 +66,7 @@ export type CompositionError =
 /**
  * Makes a message. `nonce` tells apart equal data sent in the same millisecond: a whole number up to 2^53-1.
  */
-export function composeMessage(content: MessageContent, nonce: number): Result<Message, CompositionError> {
+export function composeMessage(content: MessageContent, nonce: number): Result<Draft, CompositionError> {
   let body: Canonical;
   try {
     body = toCanonical({
@@ -73,8 +89,18 @@ export function composeMessage(content: MessageContent, nonce: number): Result<M
   return ok({ id: hashOf(body), body, content });
 }
 
-/** Checks what a peer sent and decodes it. Total: no input makes it throw. `now` in milliseconds. */
-export function decodeMessage(body: string, network: string, now: Millis): Result<Message, Rejection> {
+/** A message of its draft and the originator's signature. */
+export function sealMessage({ id, body, content }: Draft, signature: string): Message {
+  return { id, sealed: seal(body, signature), content };
+}
+
+/**
+ * Checks what a peer sent and decodes it, all but the signature, which is the shell's business. Total: no input makes it throw.
+ * `now` in milliseconds.
+ */
+export function decodeMessage(text: string, network: string, now: Millis): Result<Message, Rejection> {
+  const { signature, body } = unseal(text);
+  if (signature !== null && !isSignature(signature)) return err({ reason: 'bad-signature' });
   // Two bytes a unit is not a bound, but a third of the limit in units can never be over it.
   const bytes = body.length * 3 <= MESSAGE_BYTES_MAX ? body.length : utf8Length(body);
   if (bytes > MESSAGE_BYTES_MAX) return err({ reason: 'too-large', bytes });
@@ -94,13 +120,13 @@ export function decodeMessage(body: string, network: string, now: Millis): Resul
   if (content.value.broadcastAt > now + CLOCK_SKEW_MS_MAX) {
     return err({ reason: 'from-the-future', broadcastAt: content.value.broadcastAt });
   }
-  return ok({ id: hashOf(body), body: body as Canonical, content: content.value });
+  return ok({ id: hashOf(body), sealed: text as Sealed, content: content.value });
 }
 
-/** Decodes a body that was checked when it was stored. Null where the stored bytes are damaged. */
-export function decodeStored(body: string): MessageContent | null {
+/** Decodes a message that was checked when it was stored. Null where the stored bytes are damaged. */
+export function decodeStored(text: string): MessageContent | null {
   try {
-    const content = readContent(JSON.parse(body) as JsonValue);
+    const content = readContent(JSON.parse(unseal(text).body) as JsonValue);
     return content.ok ? content.value : null;
   } catch {
     return null;

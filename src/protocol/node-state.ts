@@ -4,17 +4,16 @@ import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import type { Effect } from './effects.ts';
 import { Mempool } from './mempool.ts';
+import { Nonces } from './nonces.ts';
 import { Repairs } from './repairs.ts';
 import { Roster } from './roster.ts';
+import { Standings } from './standing.ts';
 import type { NodeStore } from './store.ts';
 import { Timers } from './timers.ts';
-import type { Guid, Millis } from './types.ts';
+import type { Certificate, Guid, Millis, SelfRecord } from './types.ts';
 
-/** A node's own address and key. */
-export interface Self {
-  readonly address: string;
-  readonly publicKey: string;
-}
+/** What a node says of itself, signed by the shell that has its key. */
+export type Self = SelfRecord;
 
 /** A handover to the queue that is under way. */
 export interface PendingHandover {
@@ -29,6 +28,10 @@ export interface Membership {
   readonly guid: Guid;
   readonly address: string;
   readonly incarnation: number;
+  /** Null, like the key, where an earlier version stored it: the node joins again for them. */
+  readonly certificate: Certificate | null;
+  /** The network's public key, pinned at the first join. */
+  readonly networkKey: string | null;
 }
 
 /** Meta key: the membership. */
@@ -43,14 +46,25 @@ export class NodeState {
   readonly timers: Timers;
   readonly repairs: Repairs;
   readonly counters: Counters;
+  readonly nonces: Nonces;
+  readonly standings = new Standings();
   /** What was found damaged while loading; the first input reports it. */
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
-  readonly syncing = new Map<Guid, { readonly pushed: boolean }>();
+  readonly syncing = new Map<Guid, { readonly pushed: boolean; readonly isTrusted: boolean }>();
+  readonly probing = new Set<Guid>();
+  /** When somebody's word last had a peer probed. */
+  readonly probedAt = new Map<Guid, Millis>();
+  /** Calls under way to peers that are not trusted, and since when there are any. */
+  readonly waits = { count: 0, since: 0 };
   joining = false;
   joinFailures = 0;
-  /** Whom a sync is under way with that must end before anything is forwarded. */
-  catchingUp: Guid | null = null;
+  /** Whom a sync is under way with that must end before anything is forwarded, and the highest GUID that it claims to know. */
+  catchingUp: { readonly guid: Guid; readonly claim: Guid } | null = null;
+  /** Highest GUID that was asked for at a node of this deployment, whether or not it brought any. */
+  caughtUpTo: Guid = 0;
+  /** When a peer outside last held forwarding up with a higher GUID. Only trusted ones can. */
+  readonly caughtUpAt = new Map<Guid, Millis>();
   /** Stored peers could not be read: they are asked for again. */
   rosterDamaged = false;
   handover: PendingHandover | null = null;
@@ -72,6 +86,7 @@ export class NodeState {
     this.mempool = new Mempool(store.segments, store.meta, damaged('segments'));
     this.repairs = new Repairs(store.repairs, damaged('repairs'));
     this.timers = new Timers(store.timers);
+    this.nonces = new Nonces(store.nonces);
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
   }
@@ -114,7 +129,9 @@ export class NodeState {
 
 function readMembership(text: string | null): Membership | null {
   // Our own row, written whole: what does not parse is a broken store, and guessing a GUID would be worse than stopping.
-  return text === null ? null : (JSON.parse(text) as Membership);
+  if (text === null) return null;
+  const stored = JSON.parse(text) as Membership;
+  return { ...stored, certificate: stored.certificate ?? null, networkKey: stored.networkKey ?? null };
 }
 
 function readNumber(text: string | null): number | null {

@@ -1,13 +1,14 @@
 // The node machine: what a node does, as a function of what it knows and what comes in. Synchronous, total, no IO: what a peer
 // sends never makes it throw; a bug of ours asserts, and the driver rolls the transaction back. The rules are in the files
 // that it composes; they do not know each other.
+import { admitCall } from './calls.ts';
 import { logged, type Context, type Effect, type Input, type Outcome, type Reply } from './effects.ts';
-import { expire, handedOver, handOver, handoverFailed, originate, receive, undeliverable } from './forwarding.ts';
+import { onEvents } from './events.ts';
+import { expire, handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
 import {
   catchUp,
   joinAccepted,
   joinFailed,
-  onEvents,
   startJoin,
   syncAnswered,
   syncAsked,
@@ -15,6 +16,8 @@ import {
   syncRound,
 } from './membership.ts';
 import type { Message } from './message.ts';
+import { originate } from './originating.ts';
+import { probeAnswered, probeFailed, probeRefused, reached } from './probing.ts';
 import type { TimerKind } from './store.ts';
 
 /** Ids in a log line. */
@@ -51,7 +54,7 @@ function react(context: Context, input: Input): Handled {
     case 'originate':
       return { reply: { type: 'originated', results: originate(context, input.originations) }, effects: [] };
     case 'deliver': {
-      const { outcomes, fresh, effects } = receive(context, input.deliveries);
+      const { outcomes, fresh, effects } = receive(context, input.deliveries, input.bringer);
       // Before the legs are computed: a delegate must know the members that the message tells of.
       const events = onEvents(context, fresh);
       const sync = input.newest ? catchUp(context, input.newest) : [];
@@ -61,13 +64,25 @@ function react(context: Context, input: Input): Handled {
       };
     }
     case 'sync-asked': {
-      const { answer, effects } = syncAsked(context, input.request, input.authenticated);
+      const { answer, effects } = syncAsked(context, input.request, input.caller);
       return { reply: { type: 'sync', answer }, effects };
     }
     case 'sync-answered':
       return silently(syncAnswered(context, input.guid, input.answer));
     case 'sync-failed':
       return silently(syncFailed(context, input.guid, input.reason));
+    case 'call': {
+      const { verdict, effects } = admitCall(context, input.call);
+      return { reply: { type: 'call', verdict }, effects };
+    }
+    case 'probe-answered':
+      return silently(probeAnswered(context, input.guid, input.capabilities, input.certificate));
+    case 'probe-failed':
+      return silently(probeFailed(context, input.guid, input.reason));
+    case 'probe-refused':
+      return silently(probeRefused(context, input.guid, input.fault));
+    case 'reached':
+      return silently(reached(context, input.guid));
     case 'handed-over':
       return silently(handedOver(context, input.id));
     case 'handover-failed':

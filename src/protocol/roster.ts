@@ -1,13 +1,14 @@
 // The roster: everything a node knows of its peers, and the only writer of peer records. Kept in memory, stored in blocks of
-// GUIDs, one row a block: a thousand new peers cost sixteen rows, not a thousand.
-import { CAPABILITIES_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from './limits.ts';
-import { isAddress, isGuid, isObject } from './message.ts';
+// GUIDs, one row a block: a thousand new peers cost sixteen rows, not a thousand. Signatures were checked before a record comes here.
+import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from './limits.ts';
+import { isNewer, isRenewed, pickMember } from './member.ts';
+import { isAddress, isGuid } from './message.ts';
 import type { TextTable } from './store.ts';
 import type { Interval } from './sync.ts';
-import { inRange, type Candidate } from './tree.ts';
-import type { Guid, JsonValue, Member, Millis, Peer, PeerState, Range } from './types.ts';
+import { inRange } from './tree.ts';
+import type { Certificate, Guid, Member, Millis, Peer, PeerState, Range } from './types.ts';
 
-/** GUIDs in one stored row: about 16 KB at 250 bytes each, far below the 2 MB of a row. */
+/** GUIDs in one stored row: about 40 KB at 600 bytes each, far below the 2 MB of a row. */
 const BLOCK_SIZE = 64;
 
 /** Failures of one peer within this time count once (guess: longer than the queue takes to give several jobs up). */
@@ -19,8 +20,12 @@ const STATES: readonly PeerState[] = ['probation', 'alive', 'suspect', 'ignored'
 export interface RosterPolicy {
   readonly maxFailures: number;
   readonly probationMs: Millis;
+  readonly guidTimeoutMs: Millis;
   readonly hostedPrefix: string;
 }
+
+/** What became of a record that was told. `refused`: another key for a GUID, or what was dropped, unchanged. */
+export type Learned = 'added' | 'updated' | 'known' | 'full' | 'refused';
 
 export class Roster {
   readonly #table: TextTable;
@@ -28,6 +33,10 @@ export class Roster {
   readonly #peers = new Map<Guid, Peer>();
   readonly #dirty = new Set<number>();
   readonly #failedAt = new Map<Guid, Millis>();
+  /** GUIDs of this deployment's own nodes by address: two are never at one. */
+  readonly #hosted = new Map<string, Guid>();
+  /** Records that were dropped, so that others who still have them don't bring them back. */
+  readonly #dropped = new Map<Guid, Member>();
   #maxGuid: Guid = 0;
   /** GUIDs in ascending order; null after an addition. */
   #order: readonly Guid[] | null = null;
@@ -56,42 +65,92 @@ export class Roster {
     return this.#peers.get(guid) ?? null;
   }
 
+  /** All peers, in no particular order. */
+  peers(): Iterable<Peer> {
+    return this.#peers.values();
+  }
+
   /** All peers in ascending order of GUID. */
   sorted(): readonly Peer[] {
     this.#order ??= [...this.#peers.keys()].sort((a, b) => a - b);
     return this.#order.flatMap((guid) => this.#peers.get(guid) ?? []);
   }
 
+  /** Whether {@link learn} would take anything from a record: what would not need not be checked. */
+  isNews(member: Member): boolean {
+    const known = this.#peers.get(member.guid) ?? this.#dropped.get(member.guid);
+    return known === undefined || isNewer(member, known);
+  }
+
   /**
-   * Takes in what was told of a member: new ones and higher incarnations. Returns whether anything changed. Who may be
-   * believed is the caller's business; over the limit nothing is added.
+   * Takes in what was told of a member: new ones, higher incarnations and later certificates. Over the limit nothing is added, and
+   * a GUID never changes its key.
    */
-  learn(member: Member, now: Millis): 'added' | 'updated' | 'known' | 'full' {
+  learn(member: Member, now: Millis): Learned {
     const known = this.#peers.get(member.guid);
     if (known) {
-      if (member.incarnation <= known.incarnation) return 'known';
-      this.#write({ ...known, ...pickMember(member), state: this.#entryState(member), failures: 0 });
-      return 'updated';
+      if (known.publicKey !== member.publicKey) return 'refused';
+      if (member.incarnation > known.incarnation) {
+        const renewed = isRenewed(member, known) ? member.certificate : known.certificate;
+        const proof = { proved: this.#isHosted(member), failures: 0, troubledSince: null, since: now };
+        this.#write({
+          ...known,
+          ...pickMember(member),
+          certificate: renewed,
+          ...proof,
+          state: this.#entryState(member),
+        });
+        return 'updated';
+      }
+      return this.renew(member.guid, member.certificate) ? 'updated' : 'known';
     }
+    const dropped = this.#dropped.get(member.guid);
+    if (dropped && !isNewer(member, dropped)) return 'refused';
+    const before = this.#hosted.get(member.address) ?? 0;
+    // A node that lost its storage has got a new GUID: who was there before is gone for good, and has left no key.
+    if (before > member.guid) return 'refused';
+    if (before > 0) this.drop(before);
     if (this.#peers.size >= ROSTER_MEMBERS_MAX) return 'full';
-    this.#write({ ...pickMember(member), state: this.#entryState(member), lastSeen: now, failures: 0, since: now });
+    this.#dropped.delete(member.guid);
+    const fresh = { lastSeen: now, failures: 0, troubledSince: null, since: now, proved: this.#isHosted(member) };
+    this.#write({ ...pickMember(member), ...fresh, state: this.#entryState(member) });
     return 'added';
   }
 
-  /** An authenticated sign of life. Only a change of state is stored: the time alone is not worth a row. */
-  seen(guid: Guid, now: Millis): void {
+  /** A later certificate of a known peer. Returns whether it was one. */
+  renew(guid: Guid, certificate: Certificate): boolean {
+    const peer = this.#peers.get(guid);
+    if (!peer || certificate.issuedAt <= peer.certificate.issuedAt) return false;
+    this.#write({ ...peer, certificate });
+    return true;
+  }
+
+  /** What a peer's own status said that it can do. */
+  setCapabilities(guid: Guid, capabilities: readonly string[]): void {
+    const peer = this.#peers.get(guid);
+    if (!peer || peer.capabilities.join() === capabilities.join()) return;
+    this.#write({ ...peer, capabilities });
+  }
+
+  /**
+   * An authenticated sign of life. Only a change of state is stored: the time alone is not worth a row. `asPeer`: it told who it is, and
+   * that it is one of this network.
+   */
+  seen(guid: Guid, now: Millis, asPeer = false): void {
     const peer = this.#peers.get(guid);
     if (!peer || peer.state === 'left') return;
-    const passed = this.#isHosted(peer) || now - peer.since >= this.#policy.probationMs;
+    const proved = peer.proved || asPeer;
+    const passed = this.#isHosted(peer) || (proved && now - peer.since >= this.#policy.probationMs);
     const state = passed ? 'alive' : 'probation';
-    const next = { ...peer, state, failures: 0, lastSeen: Math.max(now, peer.lastSeen) } as const;
-    if (state !== peer.state || peer.failures > 0) this.#write(next);
+    const well = { failures: 0, troubledSince: null, proved } as const;
+    const next = { ...peer, ...well, state, lastSeen: Math.max(now, peer.lastSeen) } as const;
+    if (state !== peer.state || peer.failures > 0 || proved !== peer.proved) this.#write(next);
     else this.#keep(next);
   }
 
   /**
    * A call that got no answer. Returns the state that the peer is in now, or null where it is unknown. What fails together
-   * is one failure: under load a short outage makes dozens of calls fail.
+   * is one failure: under load a short outage makes dozens of calls fail. Who never proved to be there has no credit.
    */
   failed(guid: Guid, now: Millis): PeerState | null {
     const peer = this.#peers.get(guid);
@@ -99,35 +158,55 @@ export class Roster {
     if (now - (this.#failedAt.get(guid) ?? -Infinity) < FAILURE_WINDOW_MS) return peer.state;
     this.#failedAt.set(guid, now);
     const failures = peer.failures + 1;
-    const state = failures >= this.#policy.maxFailures ? 'ignored' : 'suspect';
-    if (state !== peer.state) this.#write({ ...peer, state, failures });
-    else this.#keep({ ...peer, failures });
+    const state = !peer.proved || failures >= this.#policy.maxFailures ? 'ignored' : 'suspect';
+    const next = { ...peer, state, failures, troubledSince: peer.troubledSince ?? now } as const;
+    if (state !== peer.state || peer.troubledSince === null) this.#write(next);
+    else this.#keep(next);
     return state;
   }
 
-  /**
-   * Peers that messages are sent to, in no particular order. Until peers outside this deployment can be called (signed
-   * HTTP), those are its own nodes.
-   */
-  candidates(now: Millis): Candidate[] {
-    const candidates: Candidate[] = [];
-    for (const peer of this.#peers.values()) {
-      if (!isLive(peer.state) || !this.#isHosted(peer)) continue;
-      candidates.push({ guid: peer.guid, trusted: this.#isTrusted(peer, now) });
-    }
-    return candidates;
-  }
-
-  /** Whether a peer is sent to. */
-  isReachable(guid: Guid): boolean {
+  /** A member said that it leaves. Returns whether it was there. */
+  left(guid: Guid, incarnation: number, now: Millis): boolean {
     const peer = this.#peers.get(guid);
-    return peer !== undefined && isLive(peer.state) && this.#isHosted(peer);
+    if (!peer || peer.state === 'left' || incarnation < peer.incarnation) return false;
+    // What is told of it later must be of a later life.
+    this.#write({ ...peer, state: 'left', incarnation, failures: 0, troubledSince: now });
+    return true;
   }
 
-  /** GUIDs on the arc that are not sent to for the moment, but have not left. */
+  /** Forgets a peer that turned out to be none; its record does not come back unchanged. */
+  drop(guid: Guid): void {
+    const peer = this.#peers.get(guid);
+    if (!peer) return;
+    this.#peers.delete(guid);
+    this.#failedAt.delete(guid);
+    if (this.#hosted.get(peer.address) === guid) this.#hosted.delete(peer.address);
+    this.#dirty.add(Math.floor(guid / BLOCK_SIZE));
+    this.#order = null;
+    const oldest = this.#dropped.keys().next();
+    if (this.#dropped.size >= DROPPED_MAX && !oldest.done) this.#dropped.delete(oldest.value);
+    this.#dropped.set(guid, pickMember(peer));
+    if (guid === this.#maxGuid) this.#maxGuid = this.sorted().at(-1)?.guid ?? 0;
+  }
+
+  /**
+   * Deletes what has given no sign for GUID_TIMEOUT, and returns whom. Who proved to be there: ignored, or gone, for so long. Who
+   * did not: its certificate has run out, which a newcomer's does after GUID_TIMEOUT unless it gets another, so nobody is called.
+   */
+  prune(now: Millis): Guid[] {
+    const gone = [...this.#peers.values()].filter((peer) => {
+      if (!peer.proved) return peer.certificate.expiresAt <= now;
+      const isGone = peer.state === 'ignored' || peer.state === 'left';
+      return isGone && now - (peer.troubledSince ?? now) >= this.#policy.guidTimeoutMs;
+    });
+    for (const { guid } of gone) this.drop(guid);
+    return gone.map(({ guid }) => guid);
+  }
+
+  /** GUIDs on the arc that are not sent to for the moment, but have been there and have not left. */
   ignoredIn(range: Range): Guid[] {
     return [...this.#peers.values()]
-      .filter((peer) => peer.state === 'ignored' && inRange(range, peer.guid))
+      .filter((peer) => peer.state === 'ignored' && peer.proved && inRange(range, peer.guid))
       .map((peer) => peer.guid);
   }
 
@@ -144,15 +223,15 @@ export class Roster {
     return intervals;
   }
 
-  /** Members outside the intervals that another one knows, lowest GUIDs first, at most a page. */
-  missingFrom(have: readonly Interval[]): { members: Member[]; more: boolean } {
+  /** Members outside the intervals that another one knows, lowest GUIDs first, at most a page. Only what can still be proved. */
+  missingFrom(have: readonly Interval[], now: Millis): { members: Member[]; more: boolean } {
     const members: Member[] = [];
     const sorted = [...have].sort((a, b) => a[0] - b[0]);
     let next = 0;
     for (const peer of this.sorted()) {
       while (next < sorted.length && (sorted[next]?.[1] ?? 0) < peer.guid) next++;
       if ((sorted[next]?.[0] ?? Infinity) <= peer.guid) continue;
-      if (peer.state === 'left') continue;
+      if (peer.state === 'left' || peer.certificate.expiresAt <= now) continue;
       if (members.length === MEMBERS_PAGE_MAX) return { members, more: true };
       members.push(pickMember(peer));
     }
@@ -171,20 +250,19 @@ export class Roster {
     if (this.#dirty.size === 0) return;
     const bodies = new Map<number, Peer[]>([...this.#dirty].map((block) => [block, []]));
     for (const peer of this.sorted()) bodies.get(Math.floor(peer.guid / BLOCK_SIZE))?.push(peer);
-    for (const [block, peers] of bodies) this.#table.put(block, JSON.stringify(peers));
+    for (const [block, peers] of bodies) {
+      if (peers.length === 0) this.#table.delete(block);
+      else this.#table.put(block, JSON.stringify(peers));
+    }
     this.#dirty.clear();
   }
 
   #entryState(member: Member): PeerState {
-    return this.#isHosted(member) || this.#policy.probationMs === 0 ? 'alive' : 'probation';
+    return this.#isHosted(member) ? 'alive' : 'probation';
   }
 
   #isHosted(member: Member): boolean {
     return member.address.startsWith(this.#policy.hostedPrefix);
-  }
-
-  #isTrusted(peer: Peer, now: Millis): boolean {
-    return peer.state === 'alive' || (peer.state === 'probation' && now - peer.since >= this.#policy.probationMs);
   }
 
   #write(peer: Peer): void {
@@ -193,8 +271,13 @@ export class Roster {
   }
 
   #keep(peer: Peer): void {
-    if (!this.#peers.has(peer.guid)) this.#order = null;
+    const before = this.#peers.get(peer.guid);
+    if (!before) this.#order = null;
     this.#peers.set(peer.guid, peer);
+    if (before && before.address !== peer.address && this.#hosted.get(before.address) === peer.guid) {
+      this.#hosted.delete(before.address);
+    }
+    if (this.#isHosted(peer)) this.#hosted.set(peer.address, peer.guid);
     this.#maxGuid = Math.max(this.#maxGuid, peer.guid);
   }
 }
@@ -204,36 +287,16 @@ export function isLive(state: PeerState): boolean {
   return state === 'alive' || state === 'probation' || state === 'suspect';
 }
 
-/** The part of a peer record that is told to others. */
-export function pickMember(member: Member): Member {
-  const { guid, address, publicKey, incarnation, capabilities } = member;
-  return { guid, address, publicKey, incarnation, capabilities };
-}
-
-/** Reads a member from untrusted JSON (snake_case, as on the wire); null where it is malformed. */
-export function readMember(value: JsonValue | undefined): Member | null {
-  if (!isObject(value)) return null;
-  const { guid, address, public_key: publicKey, incarnation, capabilities } = value;
-  if (!isGuid(guid) || guid === 0 || !isAddress(address)) return null;
-  if (typeof publicKey !== 'string' || publicKey.length !== 43) return null;
-  if (typeof incarnation !== 'number' || !Number.isSafeInteger(incarnation) || incarnation < 0) return null;
-  if (!Array.isArray(capabilities) || capabilities.length > CAPABILITIES_MAX) return null;
-  const names = (capabilities as readonly JsonValue[]).filter((name) => typeof name === 'string' && name.length <= 32);
-  return { guid, address, publicKey, incarnation, capabilities: names as string[] };
-}
-
-/** A member as JSON (snake_case): what announcements carry. */
-export function writeMember(member: Member): { [key: string]: JsonValue } {
-  const { guid, address, publicKey, incarnation, capabilities } = member;
-  return { guid, address, public_key: publicKey, incarnation, capabilities: [...capabilities] };
-}
-
 function decodeBlock(body: string): Peer[] | null {
   try {
     const peers = JSON.parse(body) as unknown;
     if (!Array.isArray(peers)) return null;
     const sound = (peers as Partial<Peer>[]).every(
-      (peer) => isGuid(peer.guid) && isAddress(peer.address) && STATES.some((state) => state === peer.state),
+      (peer) =>
+        isGuid(peer.guid) &&
+        isAddress(peer.address) &&
+        Number.isFinite(peer.certificate?.expiresAt) &&
+        STATES.some((state) => state === peer.state),
     );
     return sound ? (peers as Peer[]) : null;
   } catch {

@@ -1,6 +1,6 @@
 // What the machines need of storage: synchronous ports. Durable Object SQLite, node:sqlite and memory implement them;
 // test/store/contract.ts holds them all to the same behaviour. What the tables mean is told in docs/storage.md.
-import type { Guid, Millis } from './types.ts';
+import type { Certificate, Guid, Millis } from './types.ts';
 
 /** Small strings by name. */
 export interface MetaTable {
@@ -14,7 +14,7 @@ export interface TextRow {
   readonly body: string;
 }
 
-/** Text rows by number: roster blocks and repairs. */
+/** Text rows by number: roster blocks, repairs and nonces. */
 export interface TextTable {
   all(): Iterable<TextRow>;
   put(id: number, body: string): void;
@@ -62,6 +62,7 @@ export interface NodeStore {
   readonly roster: TextTable;
   readonly segments: SegmentTable;
   readonly repairs: TextTable;
+  readonly nonces: TextTable;
   readonly timers: TimerTable;
   /** Runs `body` whole or not at all; a throw in it rolls back and goes on. Not nested. */
   transaction<T>(body: () => T): T;
@@ -75,8 +76,14 @@ export interface Allocation {
   /** Ed25519 public key of the joiner, base64url; unique. */
   readonly publicKey: string;
   readonly address: string;
-  /** Raised when the address changes. */
+  /** Raised by the member when its address or what it can do changes. */
   readonly incarnation: number;
+  readonly capabilities: readonly string[];
+  /** The member's signature of its own record. */
+  readonly signature: string;
+  readonly certificate: Certificate;
+  /** Whom quotas count it with, see address.ts. */
+  readonly group: string;
   readonly joinedAt: Millis;
 }
 
@@ -86,11 +93,22 @@ export interface BootStore {
   /** The allocation of a key, or null. */
   byKey(publicKey: string): Allocation | null;
   byGuid(guid: Guid): Allocation | null;
-  /** Allocations with a GUID above `after`, ascending, at most `limit`. */
-  page(after: Guid, limit: number): readonly Allocation[];
+  /** Living allocations at an address. Looks at every row. */
+  byAddress(address: string, now: Millis): readonly Allocation[];
+  /** Living allocations (their certificates run out after `now`) with a GUID above `after`, ascending, at most `limit`. */
+  page(after: Guid, limit: number, now: Millis): readonly Allocation[];
+  /** Living allocations with the highest GUIDs, descending, at most `limit`. */
+  newest(limit: number, now: Millis): readonly Allocation[];
+  /** Living allocations of an address group. */
+  groupSize(group: string, now: Millis): number;
+  /** All living allocations. */
+  countLiving(now: Millis): number;
+  /** When the last `limit` GUIDs were given, latest first. */
+  joinTimes(limit: number): readonly Millis[];
   /** Highest allocated GUID, 0 before the first. */
   maxGuid(): Guid;
   insert(allocation: Allocation): void;
-  setAddress(guid: Guid, address: string, incarnation: number): void;
+  /** Replaces all but GUID and key. */
+  update(allocation: Allocation): void;
   transaction<T>(body: () => T): T;
 }

@@ -1,5 +1,5 @@
 // The nouns that every other file of the protocol uses.
-import type { Canonical } from './canonical.ts';
+import type { Sealed } from './seal.ts';
 
 /** Allocated by the boot node, 1, 2, 3 …; 0 is the boot node itself, which is not in the ring. */
 export type Guid = number;
@@ -19,9 +19,16 @@ export const BOOT_GUID: Guid = 0;
  */
 export type PeerState = 'probation' | 'alive' | 'suspect' | 'ignored' | 'left';
 
-/** What is told to others about a member: no opinion in it, so two nodes' copies can be compared. */
-export interface Member {
-  readonly guid: Guid;
+/** The boot node's word that a GUID belongs to a key, for a time. See certificate.ts. */
+export interface Certificate {
+  readonly issuedAt: Millis;
+  readonly expiresAt: Millis;
+  /** base64url, by the network's key. */
+  readonly signature: string;
+}
+
+/** What a node says of itself, signed with its own key: nobody else can change where it is found. */
+export interface SelfRecord {
   /** Base URL of the node: `${address}/api/v1/status` answers. */
   readonly address: string;
   /** Ed25519 public key, base64url of its 32 bytes. */
@@ -30,6 +37,14 @@ export interface Member {
   readonly incarnation: number;
   /** What the member can do, see {@link CAPABILITIES}. */
   readonly capabilities: readonly string[];
+  /** base64url, by the member's key. */
+  readonly signature: string;
+}
+
+/** What is told to others about a member: no opinion in it, so two nodes' copies can be compared, and nothing unsigned. */
+export interface Member extends SelfRecord {
+  readonly guid: Guid;
+  readonly certificate: Certificate;
 }
 
 /** A member and this node's own opinion of it. */
@@ -39,6 +54,10 @@ export interface Peer extends Member {
   readonly lastSeen: Millis;
   /** Failures in a row. */
   readonly failures: number;
+  /** When the failures in a row began, or when it left; null while it is well. */
+  readonly troubledSince: Millis | null;
+  /** Whether it told this node who it is, proving its key, and that it is a peer of this network. */
+  readonly proved: boolean;
   /** When this node first heard of it; probation is counted from here. */
   readonly since: Millis;
 }
@@ -49,9 +68,9 @@ export interface Range {
   readonly to: number;
 }
 
-/** A message on its way: the canonical bytes that its id is the hash of, and what a hop adds. */
+/** A message on its way: the bytes that its originator signed, and what a hop adds. */
 export interface Delivery {
-  readonly body: Canonical;
+  readonly body: Sealed;
   /** What the receiver becomes responsible for. */
   readonly range: Range;
   /** Hops that this copy has made when it arrives: 1 from the originator. */

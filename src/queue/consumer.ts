@@ -1,23 +1,65 @@
 // The queue's consumer: delivers the legs of whole batches of jobs, one call a target. What was delivered is acknowledged; what was
 // not goes back with a pause; after TRIES_MAX it goes to the dead letters, whose consumer tells the sender.
+import { utf8Length } from '../protocol/canonical.ts';
 import type { Outcome } from '../protocol/effects.ts';
 import { decodeJob, packJobs, type Bundle, type Job, type JobLeg, type Sender } from '../protocol/job.ts';
-import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, DELIVERIES_MAX } from '../protocol/limits.ts';
-import type { Delivery, JsonValue } from '../protocol/types.ts';
+import {
+  BACKOFF_MS_MAX,
+  BACKOFF_MS_MIN,
+  BODY_BYTES_MAX,
+  DELIVERIES_CALL_MAX,
+  DELIVERIES_MAX,
+} from '../protocol/limits.ts';
+import type { Delivery, JsonValue, Millis } from '../protocol/types.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from './pool.ts';
 
-/** Times that a leg is tried before its sender hears of it (guess: about seven seconds in all). */
-export const TRIES_MAX = 4;
+/** Why a leg is not done, from harmless to bad: there was no time, the target asked for a later time, it did not answer. */
+const MISSES = ['postponed', 'busy', 'silent'] as const;
+type Miss = (typeof MISSES)[number];
 
-/** Calls under way at once. Durable Object calls do not count to the limit of six connections; HTTP calls will have their own. */
-const CALLS_MAX = 64;
+/** Times that a leg is tried whose target is busy, before its sender hears of it (guess: about seven seconds in all). */
+const BUSY_TRIES_MAX = 4;
+
+/** How one queue is worked off. */
+export interface Lane {
+  /** Times that a leg is tried whose target does not answer, before its sender hears of it. */
+  readonly triesMax: number;
+  /** Calls under way at once. */
+  readonly callsMax: number;
+  /** Bytes of one call's messages, escaped as JSON has them where they are sent in JSON. */
+  readonly callBytesMax: number;
+  readonly callDeliveriesMax: number;
+  /** When a batch stops to begin calls: what is left is put back. Null: never. */
+  readonly budgetMs: Millis | null;
+}
+
+/** Nodes of this deployment, by RPC: about seven seconds in all (guess). Durable Object calls do not count to the six connections. */
+export const INSIDE: Lane = {
+  triesMax: 4,
+  callsMax: 64,
+  callBytesMax: 4_000_000,
+  callDeliveriesMax: DELIVERIES_MAX,
+  budgetMs: null,
+};
+
+/**
+ * Peers outside, by HTTP. Six connections at once (PLATFORM.md 1.5). Tried once: the sender repairs with growing pauses, and knows whom to
+ * stop calling. However many hang, a batch ends within the platform's 15 minutes.
+ */
+export const OUTSIDE: Lane = {
+  triesMax: 1,
+  callsMax: 6,
+  callBytesMax: BODY_BYTES_MAX - 8_192,
+  callDeliveriesMax: DELIVERIES_CALL_MAX,
+  budgetMs: 60_000,
+};
+
+/** Pause before jobs that a batch had no time for are looked at again. */
+const POSTPONED_SECONDS = 1;
 
 /** Deliveries in hand at once: measured at about 130 bytes of heap each beside the bodies, so some 7 MB. */
 const SLICE_DELIVERIES_MAX = 50_000;
-
-/** Bytes of bodies in one call; RPC takes 32 MiB. */
-const CALL_CHARS_MAX = 4_000_000;
 
 /** The part of a queue message that the consumer uses. */
 export interface QueueMessage {
@@ -28,13 +70,14 @@ export interface QueueMessage {
 
 export interface ConsumerPorts {
   /** Delivers to one node; throws where it can't be reached. */
-  deliver(address: string, deliveries: readonly Delivery[], newest: Sender): Promise<readonly Outcome[]>;
+  deliver(target: JobLeg, deliveries: readonly Delivery[], newest: Sender): Promise<readonly Outcome[]>;
   /** Puts jobs back with a pause. */
   resend(jobs: readonly Job[], delaySeconds: number): Promise<void>;
   /** Gives jobs up. */
   bury(jobs: readonly Job[]): Promise<void>;
   /** A message that is no job: counted, never delivered. */
   unreadable(reason: string): Promise<void>;
+  now(): Millis;
   log(level: 'DEBUG' | 'WARNING' | 'ERROR', event: string, fields: Readonly<Record<string, JsonValue>>): void;
 }
 
@@ -50,26 +93,30 @@ interface JobInHand {
   readonly message: QueueMessage;
   readonly job: Job;
   readonly failed: Map<Bundle, Map<JobLeg, Set<string>>>;
+  /** Why legs are not done, the worst of it: of two calls one may have got an answer. */
+  readonly misses: Map<JobLeg, Miss>;
 }
 
 /** Handles a batch. Each message of it is acknowledged or retried by its own. */
-export async function consume(messages: readonly QueueMessage[], ports: ConsumerPorts): Promise<void> {
+export async function consume(messages: readonly QueueMessage[], lane: Lane, ports: ConsumerPorts): Promise<void> {
+  const until = lane.budgetMs === null ? Infinity : ports.now() + lane.budgetMs;
   const jobs: JobInHand[] = [];
   for (const message of messages) {
     const decoded = decodeJob(message.body);
     if (decoded.ok) {
-      jobs.push({ message, job: decoded.value, failed: new Map() });
+      jobs.push({ message, job: decoded.value, failed: new Map(), misses: new Map() });
       continue;
     }
     ports.log('ERROR', 'job_unreadable', { reason: decoded.error });
     await settle(message, () => ports.unreadable(decoded.error), ports);
   }
   for (const slice of slices(jobs)) {
-    const calls = [...groupByTarget(slice)].flatMap(([address, items]) =>
-      splitCalls(items).map((part) => ({ address, part })),
-    );
-    await runPool(calls, CALLS_MAX, ({ address, part }) => deliver(address, part, ports));
-    for (const hand of slice) await settle(hand.message, () => passOn(hand, ports), ports);
+    const calls = [...groupByTarget(slice).values()].flatMap((items) => splitCalls(items, lane)).sort(trustedFirst);
+    await runPool(calls, lane.callsMax, async (call) => {
+      if (ports.now() < until) await deliver(call, ports);
+      else for (const item of call) markMissed(item, 'postponed');
+    });
+    for (const hand of slice) await settle(hand.message, () => passOn(hand, lane, ports), ports);
   }
 }
 
@@ -107,67 +154,105 @@ function groupByTarget(jobs: readonly JobInHand[]): Map<string, Item[]> {
 }
 
 /** Cuts what one target gets into calls of bounded size. */
-function splitCalls(items: readonly Item[]): Item[][] {
+function splitCalls(items: readonly Item[], lane: Lane): Item[][] {
   const calls: Item[][] = [];
-  let chars = Infinity;
+  let bytes = Infinity;
   for (const item of items) {
-    chars += item.delivery.body.length;
+    const size = callBytes(item);
+    bytes += size;
     const call = calls.at(-1);
-    if (call && chars <= CALL_CHARS_MAX && call.length < DELIVERIES_MAX) call.push(item);
+    if (call && bytes <= lane.callBytesMax && call.length < lane.callDeliveriesMax) call.push(item);
     else {
       calls.push([item]);
-      chars = item.delivery.body.length;
+      bytes = size;
     }
   }
   return calls;
 }
 
-async function deliver(address: string, items: readonly Item[], ports: ConsumerPorts): Promise<void> {
+/** What a delivery takes in a call: outside it is JSON in JSON, with what is around it. */
+function callBytes({ leg, delivery }: Item): number {
+  return leg.outside === null ? delivery.body.length : utf8Length(JSON.stringify(delivery.body)) + 160;
+}
+
+/** Those that never proved to be there come last: they may all be gone, and others must not wait for that. */
+function trustedFirst(a: readonly Item[], b: readonly Item[]): number {
+  const rank = (call: readonly Item[]) => (call[0]?.leg.outside?.isTrusted === false ? 1 : 0);
+  return rank(a) - rank(b);
+}
+
+async function deliver(items: readonly Item[], ports: ConsumerPorts): Promise<void> {
+  const { leg } = firstOf(items);
   const newest = items.reduce(
     (best, { job }) => (job.job.from.maxGuid > best.maxGuid ? job.job.from : best),
-    firstSender(items),
+    firstOf(items).job.job.from,
   );
   try {
     const outcomes = await ports.deliver(
-      address,
+      leg,
       items.map((item) => item.delivery),
       newest,
     );
     items.forEach((item, index) => {
-      if (outcomes[index] === 'busy' || outcomes[index] === undefined) markFailed(item);
+      if (outcomes[index] === 'busy') markMissed(item, 'busy');
+      else if (outcomes[index] === undefined) markMissed(item, 'silent');
     });
   } catch (cause) {
-    items.forEach(markFailed);
-    ports.log('WARNING', 'delivery_failed', { address, messages: items.length, reason: reasonOf(cause) });
+    for (const item of items) markMissed(item, 'silent');
+    ports.log('WARNING', 'delivery_failed', { address: leg.address, messages: items.length, reason: reasonOf(cause) });
   }
 }
 
-function firstSender(items: readonly Item[]): Sender {
+function firstOf(items: readonly Item[]): Item {
   const first = items[0];
   if (!first) throw new Error('assertion failed: a call has items');
-  return first.job.job.from;
+  return first;
 }
 
-function markFailed({ job, bundle, leg, delivery }: Item): void {
+function markMissed({ job, bundle, leg, delivery }: Item, miss: Miss): void {
   const legs = job.failed.get(bundle) ?? new Map<JobLeg, Set<string>>();
   const bodies = legs.get(leg) ?? new Set<string>();
   job.failed.set(bundle, legs.set(leg, bodies.add(delivery.body)));
+  const before = job.misses.get(leg) ?? 'postponed';
+  job.misses.set(leg, MISSES.indexOf(miss) > MISSES.indexOf(before) ? miss : before);
 }
 
 /** Sees to what is left of a job. */
-async function passOn(hand: JobInHand, ports: ConsumerPorts): Promise<void> {
+async function passOn(hand: JobInHand, lane: Lane, ports: ConsumerPorts): Promise<void> {
   const left = remainder(hand);
-  if (left.length === 0) return;
+  const of = (miss: Miss) =>
+    left
+      .map((bundle) => ({ ...bundle, legs: bundle.legs.filter((leg) => hand.misses.get(leg) === miss) }))
+      .filter((bundle) => bundle.legs.length > 0);
+  // Not counted as a try: nobody was called.
+  const untried = repacked(hand, of('postponed'), hand.job.tries);
+  if (untried.length > 0) await ports.resend(untried, POSTPONED_SECONDS);
+  await tryAgain(hand, of('busy'), BUSY_TRIES_MAX, ports);
+  await tryAgain(hand, of('silent'), lane.triesMax, ports);
+}
+
+/** Puts bundles back with a pause, or gives them up where they were tried often enough. */
+async function tryAgain(
+  hand: JobInHand,
+  bundles: readonly Bundle[],
+  triesMax: number,
+  ports: ConsumerPorts,
+): Promise<void> {
+  if (bundles.length === 0) return;
   const tries = hand.job.tries + 1;
-  const jobs = packJobs(hand.job.network, hand.job.from, left).map((job) => ({ ...job, tries }));
-  const legs = left.reduce((sum, bundle) => sum + bundle.legs.length, 0);
-  if (tries >= TRIES_MAX) {
+  const jobs = repacked(hand, bundles, tries);
+  const legs = bundles.reduce((sum, bundle) => sum + bundle.legs.length, 0);
+  if (tries >= triesMax) {
     ports.log('WARNING', 'job_given_up', { from: hand.job.from.guid, legs, tries });
     await ports.bury(jobs);
   } else {
     ports.log('DEBUG', 'job_retried', { from: hand.job.from.guid, legs, tries });
     await ports.resend(jobs, pauseSeconds(tries));
   }
+}
+
+function repacked(hand: JobInHand, bundles: readonly Bundle[], tries: number): Job[] {
+  return packJobs(hand.job.network, hand.job.from, bundles).map((job) => ({ ...job, tries }));
 }
 
 /** The bundles of a job that are still to be delivered: legs that failed for the same messages stay together. */

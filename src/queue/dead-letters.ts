@@ -2,6 +2,7 @@
 import { hashOf } from '../protocol/canonical.ts';
 import type { Undeliverable } from '../protocol/effects.ts';
 import { decodeJob, type Job, type Sender } from '../protocol/job.ts';
+import { unseal } from '../protocol/seal.ts';
 import { settle, type ConsumerPorts, type QueueMessage } from './consumer.ts';
 
 export interface DeadLetterPorts extends Pick<ConsumerPorts, 'log' | 'unreadable'> {
@@ -25,7 +26,7 @@ export async function reportDeadLetters(messages: readonly QueueMessage[], ports
 
 function legsOf(job: Job): Undeliverable[] {
   return job.bundles.flatMap((bundle) => {
-    const ids = bundle.bodies.map(hashOf);
+    const ids = bundle.bodies.map((sealed) => hashOf(unseal(sealed).body));
     return bundle.legs.map((leg) => ({ to: leg.to, range: leg.range, attempt: bundle.attempt, ids }));
   });
 }

@@ -10,7 +10,7 @@ import type {
   TimerTable,
 } from '../protocol/store.ts';
 import type { TimerKind, TimerRow } from '../protocol/store.ts';
-import type { Guid } from '../protocol/types.ts';
+import type { Guid, Millis } from '../protocol/types.ts';
 
 /** Undoes what a transaction did when it throws. */
 class Journal {
@@ -106,6 +106,7 @@ export function createMemoryNodeStore(): NodeStore {
     roster: textTable(journal),
     segments: segmentTable(journal),
     repairs: textTable(journal),
+    nonces: textTable(journal),
     timers: timerTable(journal),
     transaction: (body) => journal.run(body),
     rowsWritten: () => journal.rows,
@@ -117,23 +118,33 @@ export function createMemoryBootStore(): BootStore {
   const journal = new Journal();
   const rows = new Rows<Guid, Allocation>(journal);
   const ascending = () => rows.ascending((row) => row.guid);
+  const living = (now: Millis) => ascending().filter((row) => row.certificate.expiresAt > now);
   return {
     meta: metaTable(journal),
     byKey: (publicKey) => ascending().find((row) => row.publicKey === publicKey) ?? null,
     byGuid: (guid) => rows.map.get(guid) ?? null,
-    page: (after, limit) =>
-      ascending()
+    byAddress: (address, now) => living(now).filter((row) => row.address === address),
+    page: (after, limit, now) =>
+      living(now)
         .filter((row) => row.guid > after)
         .slice(0, limit),
+    newest: (limit, now) => living(now).toReversed().slice(0, limit),
+    groupSize: (group, now) => living(now).filter((row) => row.group === group).length,
+    countLiving: (now) => living(now).length,
+    joinTimes: (limit) =>
+      ascending()
+        .toReversed()
+        .slice(0, limit)
+        .map((row) => row.joinedAt),
     maxGuid: () => ascending().at(-1)?.guid ?? 0,
     insert(allocation) {
       const taken = rows.map.has(allocation.guid) || ascending().some((row) => row.publicKey === allocation.publicKey);
       if (taken) throw new Error(`GUID ${allocation.guid} or its key is allocated`);
       rows.set(allocation.guid, allocation);
     },
-    setAddress(guid, address, incarnation) {
-      const row = rows.map.get(guid);
-      if (row) rows.set(guid, { ...row, address, incarnation });
+    update(allocation) {
+      const row = rows.map.get(allocation.guid);
+      if (row) rows.set(allocation.guid, { ...allocation, publicKey: row.publicKey, joinedAt: row.joinedAt });
     },
     transaction: (body) => journal.run(body),
   };

@@ -9,12 +9,23 @@ export const NODE_MIGRATIONS: readonly string[] = [
    CREATE TABLE segments (seq INTEGER PRIMARY KEY, expires_at INTEGER NOT NULL, idx TEXT NOT NULL, body TEXT NOT NULL);
    CREATE TABLE repairs (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
    CREATE TABLE timers (kind TEXT PRIMARY KEY, at INTEGER NOT NULL, set_at INTEGER NOT NULL) WITHOUT ROWID;`,
+  // Records without signatures prove nothing: they are asked for again when the node joins anew for its certificate.
+  `CREATE TABLE nonces (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+   DELETE FROM roster;`,
 ];
 
 export const BOOT_MIGRATIONS: readonly string[] = [
   `CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
    CREATE TABLE allocations (guid INTEGER PRIMARY KEY, public_key TEXT NOT NULL UNIQUE, address TEXT NOT NULL,
      incarnation INTEGER NOT NULL, joined_at INTEGER NOT NULL);`,
+  // A row from before has a certificate that has run out: its member is not told of until it asks for a new one.
+  `ALTER TABLE allocations ADD COLUMN capabilities TEXT NOT NULL DEFAULT '[]';
+   ALTER TABLE allocations ADD COLUMN signature TEXT NOT NULL DEFAULT '';
+   ALTER TABLE allocations ADD COLUMN issued_at INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE allocations ADD COLUMN expires_at INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE allocations ADD COLUMN certificate TEXT NOT NULL DEFAULT '';
+   ALTER TABLE allocations ADD COLUMN address_group TEXT NOT NULL DEFAULT '';
+   CREATE INDEX allocations_by_group ON allocations (address_group, expires_at);`,
 ];
 
 /**

@@ -28,6 +28,7 @@ export function openSqlNodeStore(sql: Sql): NodeStore {
       },
     },
     repairs: textTable(sql, 'repairs'),
+    nonces: textTable(sql, 'nonces'),
     timers: {
       *all() {
         for (const row of sql.all('SELECT kind, at, set_at FROM timers ORDER BY kind')) {
@@ -47,7 +48,7 @@ export function openSqlNodeStore(sql: Sql): NodeStore {
   };
 }
 
-function textTable(sql: Sql, table: 'roster' | 'repairs'): TextTable {
+function textTable(sql: Sql, table: 'roster' | 'repairs' | 'nonces'): TextTable {
   return {
     *all() {
       for (const row of sql.all(`SELECT id, body FROM ${table} ORDER BY id`)) {

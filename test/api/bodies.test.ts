@@ -1,24 +1,42 @@
 import { describe, expect, test } from 'vitest';
-import { BODY_ROUTES, NODE, problemOf, send, setUp, TOKEN } from './fakes.ts';
+import {
+  asked,
+  BODY_ROUTES,
+  NODE,
+  problemOf,
+  send,
+  sendTo,
+  setUp,
+  signatureOf,
+  TOKEN,
+  type BodyRoute,
+} from './fakes.ts';
 
 const BODY_BYTES_MAX = 262_144;
 
-describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok }) => {
+describe.each(BODY_ROUTES)('body of $method $path, signing: $signing', (route: BodyRoute) => {
+  const { path, body, ok } = route;
   /** What a request is answered; throws unless it is a refusal that reached no gateway. */
   const refused = async (init: RequestInit) => {
     const { app, calls } = setUp();
     const response = await app.request(path, init);
     const problem = await problemOf(response);
-    if (calls.length > 0) throw new Error(`refused, and yet the gateway was asked: ${JSON.stringify(calls)}`);
+    if (asked(calls).length > 0) throw new Error(`refused, and yet the gateway was asked: ${JSON.stringify(calls)}`);
     return { ...problem, status: response.status, headers: response.headers };
   };
   const padded = (bytes: number) => {
     const text = JSON.stringify(body);
     return text + ' '.repeat(bytes - text.length);
   };
-  const streamed = (stream: ReadableStream<Uint8Array>, headers: Record<string, string> = {}): RequestInit => {
+  /** A body that comes in pieces; `bytes` is what is signed of it. */
+  const streamed = (
+    stream: ReadableStream<Uint8Array>,
+    headers: Record<string, string> = {},
+    bytes = new Uint8Array(),
+  ): RequestInit => {
+    const all = { ...headers, ...signatureOf(route, bytes) };
     // Node.js wants `duplex`, which some types of RequestInit do not know.
-    const init: RequestInit & { duplex: 'half' } = { ...send(method, '', headers), body: stream, duplex: 'half' };
+    const init: RequestInit & { duplex: 'half' } = { ...send(route.method, '', all), body: stream, duplex: 'half' };
     return init;
   };
 
@@ -29,17 +47,17 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
     'APPLICATION/JSON;charset="UTF-8"',
     'application/vnd.pychain+json',
   ])('type %s passes', async (type) => {
-    expect((await setUp().app.request(path, send(method, body, { 'Content-Type': type }))).status).toBe(ok);
+    expect((await setUp().app.request(path, sendTo(route, body, { 'Content-Type': type }))).status).toBe(ok);
   });
 
   test('a byte order mark, white space and identity encoding pass', async () => {
-    const init = send(method, `\ufeff ${JSON.stringify(body, null, 2)}\r\n`, { 'Content-Encoding': 'identity' });
+    const init = sendTo(route, `\ufeff ${JSON.stringify(body, null, 2)}\r\n`, { 'Content-Encoding': 'identity' });
     expect((await setUp().app.request(path, init)).status).toBe(ok);
   });
 
   test('of the limit passes, one byte more does not', async () => {
-    expect((await setUp().app.request(path, send(method, padded(BODY_BYTES_MAX)))).status).toBe(ok);
-    expect(await refused(send(method, padded(BODY_BYTES_MAX + 1)))).toMatchObject({
+    expect((await setUp().app.request(path, sendTo(route, padded(BODY_BYTES_MAX)))).status).toBe(ok);
+    expect(await refused(sendTo(route, padded(BODY_BYTES_MAX + 1)))).toMatchObject({
       status: 413,
       slug: 'body-too-large',
     });
@@ -55,7 +73,7 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
         controller.close();
       },
     });
-    expect((await setUp().app.request(path, streamed(stream))).status).toBe(ok);
+    expect((await setUp().app.request(path, streamed(stream, {}, bytes))).status).toBe(ok);
   });
 
   test('too long by its Content-Length: not read at all', async () => {
@@ -109,30 +127,34 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
     'application/json; charset=latin1',
     'json',
   ])('type %s: 415', async (type) => {
-    const problem = await refused(send(method, body, { 'Content-Type': type }));
+    const problem = await refused(sendTo(route, body, { 'Content-Type': type }));
     expect(problem).toMatchObject({ status: 415, slug: 'unsupported-media-type' });
     expect(problem.headers.get('Accept')).toBe('application/json');
   });
 
   test('no type: 415', async () => {
-    const init = {
-      method,
-      headers: { Authorization: `Bearer ${TOKEN}` },
-      body: new TextEncoder().encode(JSON.stringify(body)),
-    };
-    expect(await refused(init)).toMatchObject({ status: 415, slug: 'unsupported-media-type' });
+    const bytes = new TextEncoder().encode(JSON.stringify(body));
+    const headers = { Authorization: `Bearer ${TOKEN}`, ...signatureOf(route, bytes) };
+    expect(await refused({ method: route.method, headers, body: bytes })).toMatchObject({
+      status: 415,
+      slug: 'unsupported-media-type',
+    });
   });
 
   test.each(['gzip', 'deflate', 'br', 'identity, gzip'])('Content-Encoding %s: 415', async (encoding) => {
-    const problem = await refused(send(method, body, { 'Content-Encoding': encoding }));
+    const problem = await refused(sendTo(route, body, { 'Content-Encoding': encoding }));
     expect(problem).toMatchObject({ status: 415, slug: 'unsupported-media-type' });
     expect(problem.headers.get('Accept-Encoding')).toBe('identity');
   });
 
   test('empty: 400', async () => {
-    expect(await refused(send(method, ''))).toMatchObject({ status: 400, slug: 'malformed-body' });
-    const headers = { 'Content-Type': 'application/json', 'Authorization': `Bearer ${TOKEN}` };
-    expect(await refused({ method, headers })).toMatchObject({ status: 400, slug: 'malformed-body' });
+    expect(await refused(sendTo(route, ''))).toMatchObject({ status: 400, slug: 'malformed-body' });
+    const headers = {
+      'Content-Type': 'application/json',
+      'Authorization': `Bearer ${TOKEN}`,
+      ...signatureOf(route, ''),
+    };
+    expect(await refused({ method: route.method, headers })).toMatchObject({ status: 400, slug: 'malformed-body' });
   });
 
   test('not UTF-8: 400', async () => {
@@ -142,7 +164,9 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
       [0x22, 0xc0, 0xaf, 0x22],
       [0x22, 0xf0, 0x9f],
     ]) {
-      expect(await refused({ ...send(method, ''), body: Uint8Array.from(bytes) })).toMatchObject({
+      const sent = Uint8Array.from(bytes);
+      const init = send(route.method, '', signatureOf(route, sent));
+      expect(await refused({ ...init, body: sent })).toMatchObject({
         status: 400,
         slug: 'malformed-body',
       });
@@ -150,11 +174,11 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
   });
 
   test('nested 100,000 deep: 400', async () => {
-    expect(await refused(send(method, '['.repeat(100_000) + ']'.repeat(100_000)))).toMatchObject({
+    expect(await refused(sendTo(route, '['.repeat(100_000) + ']'.repeat(100_000)))).toMatchObject({
       status: 400,
       slug: 'malformed-body',
     });
-    expect(await refused(send(method, `{"data":${'{"a":'.repeat(40_000)}1${'}'.repeat(40_001)}`))).toMatchObject({
+    expect(await refused(sendTo(route, `{"data":${'{"a":'.repeat(40_000)}1${'}'.repeat(40_001)}`))).toMatchObject({
       status: 400,
       slug: 'malformed-body',
     });
@@ -171,7 +195,7 @@ describe.each(BODY_ROUTES)('body of $method $path', ({ method, path, body, ok })
     ['{"data":{"s":"\\ud800"}}', 'data.s'],
     ['{"guid":1,"guid":2}', 'guid'],
   ])('%s: 400 that names %j', async (text, place) => {
-    const problem = await refused(send(method, text));
+    const problem = await refused(sendTo(route, text));
     expect(problem).toMatchObject({ status: 400, slug: 'malformed-body' });
     expect(problem.errors.map((error) => error.path)).toEqual([place]);
   });

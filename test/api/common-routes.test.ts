@@ -12,6 +12,7 @@ import {
   problemOf,
   send,
   setUp,
+  SIGNATURE,
   syncBody,
 } from './fakes.ts';
 
@@ -20,9 +21,9 @@ test('the version is that of package.json', () => {
 });
 
 describe.each([
-  { base: NODE, to: 'node', guid: 1, key: KEY },
-  { base: BOOT, to: 'boot', guid: 0, key: null },
-])('common routes at $base', ({ base, to, guid, key }) => {
+  { base: NODE, to: 'node', guid: 1, certificate: memberWire.certificate },
+  { base: BOOT, to: 'boot', guid: 0, certificate: null },
+])('common routes at $base', ({ base, to, guid, certificate }) => {
   test('GET /status', async () => {
     const { app, calls } = setUp();
     const response = await app.request(`${base}/status`);
@@ -34,7 +35,10 @@ describe.each([
       version: VERSION,
       guid,
       address: 'http://127.0.0.1:8787/n/1',
-      public_key: key,
+      public_key: KEY,
+      network_key: KEY,
+      certificate,
+      incarnation: 1,
       capabilities: ['broadcast', 'sync'],
       max_guid: 4,
       time: 1_700_000_001.5,
@@ -45,6 +49,28 @@ describe.each([
     });
     expect(calls).toEqual([{ to, method: 'status', args: [] }]);
   });
+
+  test('GET /status?nonce= is signed over the nonce and what it says', async () => {
+    const { app, calls } = setUp();
+    const plain = await (await app.request(`${base}/status`)).json();
+    for (const nonce of ['a'.repeat(16), '-_Zz09'.repeat(10)]) {
+      calls.length = 0;
+      const response = await app.request(`${base}/status?nonce=${nonce}`);
+      expect(await response.json()).toEqual({ ...(plain as object), signature: SIGNATURE });
+      expect(calls.at(-1)).toEqual({ to, method: 'signAnswer', args: [nonce, plain] });
+    }
+  });
+
+  test.each(['', 'a'.repeat(15), 'a'.repeat(65), `${'a'.repeat(16)}%0a`, `${'a'.repeat(16)}.`])(
+    'GET /status?nonce=%s: 422, and nothing is signed',
+    async (nonce) => {
+      const { app, calls } = setUp();
+      const response = await app.request(`${base}/status?nonce=${nonce}`);
+      expect(response.status).toBe(422);
+      expect((await problemOf(response)).errors[0]?.path).toBe('nonce');
+      expect(calls).toEqual([]);
+    },
+  );
 
   test('GET /capabilities', async () => {
     const { app } = setUp();
@@ -89,16 +115,16 @@ describe.each([
     const response = await app.request(`${base}/members`);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ members: [peerWire], next: 'more' });
-    await app.request(`${base}/members?cursor=abc&limit=256&unknown=1`);
+    await app.request(`${base}/members?cursor=abc&limit=128&unknown=1`);
     expect(calls.map((call) => call.args)).toEqual([
       [null, 100],
-      ['abc', 256],
+      ['abc', 128],
     ]);
   });
 
   test.each([
     'limit=0',
-    'limit=257',
+    'limit=129',
     'limit=x',
     'limit=1&limit=2',
     'limit=',
@@ -149,7 +175,7 @@ describe.each([
       {
         to,
         method: 'sync',
-        args: [{ guid: 3, maxGuidNode: { guid: 5, address: '10.0.0.9' }, have: null, members: [] }],
+        args: [{ guid: 3, maxGuidNode: { guid: 5, address: '10.0.0.9' }, have: null, members: [] }, null],
       },
     ]);
   });
@@ -177,6 +203,7 @@ describe.each([
         ],
         members: [],
       },
+      null,
     ]);
   });
 

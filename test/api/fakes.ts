@@ -2,13 +2,18 @@
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
 import type { BootGateway, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
+import { writeCertificateHeader } from '../../src/protocol/certificate.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
+import { handSigned, newKey } from '../crypto/hand-signed.ts';
+import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
 
 export const TOKEN = 'a-token-for-these-tests';
-export const KEY = 'A'.repeat(43);
+export const KEY = keyOf(2);
 export const ID = 'ab'.repeat(32);
 export const NODE = '/n/1/api/v1';
 export const BOOT = '/api/v1';
+
+export const SIGNATURE = NO_SIGNATURE;
 
 export const member: Member = {
   guid: 2,
@@ -16,6 +21,8 @@ export const member: Member = {
   publicKey: KEY,
   incarnation: 1,
   capabilities: ['sync'],
+  signature: SIGNATURE,
+  certificate: { issuedAt: 1_600_000_000_000, expiresAt: 1_800_000_000_000, signature: SIGNATURE },
 };
 
 export const peer: Peer = {
@@ -23,6 +30,8 @@ export const peer: Peer = {
   state: 'alive',
   lastSeen: 1_700_000_000_250,
   failures: 0,
+  troubledSince: null,
+  proved: true,
   since: 1_600_000_000_000,
 };
 
@@ -33,6 +42,8 @@ export const memberWire = {
   public_key: KEY,
   incarnation: 1,
   capabilities: ['sync'],
+  signature: SIGNATURE,
+  certificate: { issued: 1_600_000_000, expires: 1_800_000_000, signature: SIGNATURE },
 };
 export const peerWire = { ...memberWire, state: 'alive', last_seen: 1_700_000_000.25, failures: 0 };
 
@@ -52,6 +63,9 @@ export const nodeStatus: NodeStatus = {
   guid: 1,
   address: 'http://127.0.0.1:8787/n/1',
   publicKey: KEY,
+  networkKey: KEY,
+  certificate: member.certificate,
+  incarnation: 1,
   capabilities: ['broadcast', 'sync'],
   maxGuid: 4,
   time: 1_700_000_001_500,
@@ -63,6 +77,7 @@ export const nodeStatus: NodeStatus = {
 
 /** Answers, where a test does not give its own. */
 const common = {
+  signAnswer: async () => SIGNATURE,
   lookup: async (guid: number) => (guid === 2 ? peer.address : null),
   member: async (guid: number) => (guid === 2 ? peer : null),
   members: async (cursor: string | null) => (cursor === 'bad' ? null : { members: [peer], next: 'more' }),
@@ -81,17 +96,27 @@ const node: NodeGateway = {
   ...common,
   status: async () => nodeStatus,
   originate: async () => ({ ok: true, value: { id: ID, broadcastAt: 1_700_000_000_123 } }),
-  receive: async () => 'new',
+  admit: async () => 'ok',
+  deliver: async (_caller, _maxGuid, deliveries) => deliveries.map(() => 'new' as const),
   messages: async (cursor) => (cursor === 'bad' ? null : { messages: [stored], next: null }),
   message: async (id) => (id === ID ? stored : null),
 };
 
 const boot: BootGateway = {
   ...common,
-  status: async () => ({ ...nodeStatus, guid: 0, publicKey: null }),
-  join: async (_publicKey, address) => ({
+  status: async () => ({ ...nodeStatus, guid: 0, certificate: null }),
+  challenge: async () => ({ challenge: 'c', bits: 16, expiresAt: 1_700_000_300_000, networkKey: KEY }),
+  join: async ({ record: { address, incarnation } }) => ({
     ok: true,
-    value: { guid: 5, address, incarnation: 0, maxGuid: 5, members: [member] },
+    value: {
+      guid: 5,
+      address,
+      incarnation,
+      certificate: member.certificate,
+      networkKey: KEY,
+      maxGuid: 5,
+      members: [member],
+    },
   }),
 };
 
@@ -131,7 +156,14 @@ export function setUp(setup: Setup = {}) {
   const bootGateway = setup.boot === null ? null : spied('boot', { ...boot, ...setup.boot });
   const app = createApp({
     gateways: { boot: bootGateway, node: (slot) => (slot >= 1 && slot <= 4 ? nodeGateway : null) },
-    config: { adminToken: TOKEN, nodeCount: 4, protocol: { network: 'test', messageTtlMs: 600_000 }, ...setup.config },
+    config: {
+      adminToken: TOKEN,
+      joinToken: null,
+      clientAddressHeader: 'CF-Connecting-IP',
+      nodeCount: 4,
+      protocol: { network: 'test', messageTtlMs: 600_000 },
+      ...setup.config,
+    },
     // Access lines are looked at by one test of their own.
     log: (of, level, event, fields) =>
       (event === 'request' ? accesses : logged).push({ node: of, level, event, fields }),
@@ -172,13 +204,67 @@ export const broadcast = {
 };
 
 export const syncBody = { guid: 3, max_guid_node: { address: '10.0.0.9', guid: 5 } };
-export const joinBody = { public_key: KEY, address: 'http://10.0.0.7:8000/n/1' };
 
-/** Every route that takes a body, with one that it takes. */
-export const BODY_ROUTES = [
-  { method: 'POST', path: `${NODE}/messages`, body: { data: { a: 1 } }, ok: 202 },
-  { method: 'PUT', path: `${NODE}/broadcast`, body: broadcast, ok: 200 },
-  { method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
-  { method: 'POST', path: `${BOOT}/sync`, body: syncBody, ok: 200 },
-  { method: 'PUT', path: `${BOOT}/network/join`, body: joinBody, ok: 200 },
-] as const;
+/** Who signs in these tests: a member with the GUID 3, and a joiner. */
+export const caller = newKey();
+export const CALLER_GUID = 3;
+export const CERTIFICATE = writeCertificateHeader(CALLER_GUID, member.certificate);
+
+export const joinBody = {
+  public_key: caller.publicKey,
+  address: 'http://10.0.0.7:8000/n/1',
+  incarnation: 0,
+  capabilities: ['sync'],
+  signature: SIGNATURE,
+};
+
+const delivery = { signature: SIGNATURE, body: '{}', range: { from: 1, to: 0 }, hops: 1 };
+export const deliveriesBody = { max_guid: 5, deliveries: [delivery] };
+
+/** Where a request goes, and as whom it is signed. */
+export interface Target {
+  readonly method: string;
+  readonly path: string;
+  /** `peer` with a certificate, `key` without; null: not signed. */
+  readonly signing: 'peer' | 'key' | null;
+}
+
+/** A route that takes a body, with one that it takes. */
+export interface BodyRoute extends Target {
+  readonly body: JsonObject;
+  readonly ok: number;
+  /** Whether it is the operator's. */
+  readonly isOperators: boolean;
+}
+
+const unsigned = { signing: null, isOperators: false } as const;
+const operators = { signing: null, isOperators: true } as const;
+
+/** Every route that takes a body. */
+export const BODY_ROUTES: readonly BodyRoute[] = [
+  { ...operators, method: 'POST', path: `${NODE}/messages`, body: { data: { a: 1 } }, ok: 202 },
+  { ...operators, method: 'PUT', path: `${NODE}/broadcast`, body: broadcast, ok: 200 },
+  { ...unsigned, method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
+  { ...unsigned, method: 'POST', path: `${BOOT}/sync`, body: syncBody, ok: 200 },
+  { ...unsigned, signing: 'key', method: 'PUT', path: `${BOOT}/network/join`, body: joinBody, ok: 200 },
+  { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/deliveries`, body: deliveriesBody, ok: 200 },
+  { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
+];
+
+/** Headers that sign a body, as `signing` of a target has it; none where it is null. */
+export function signatureOf({ method, path, signing }: Target, body: string | Uint8Array): Record<string, string> {
+  if (signing === null) return {};
+  const url = `http://localhost${path}`;
+  return handSigned({ method, url, body, key: caller, ...(signing === 'peer' && { certificate: CERTIFICATE }) });
+}
+
+/** Like {@link send}, signed where the target wants it. */
+export function sendTo(target: Target, body: unknown, headers: Readonly<Record<string, string>> = {}): RequestInit {
+  const init = send(target.method, body, headers);
+  return { ...init, headers: { ...init.headers, ...signatureOf(target, String(init.body)) } };
+}
+
+/** What of the calls was about the request itself: not who asks, and not to sign the answer. */
+export function asked(calls: readonly Call[]): Call[] {
+  return calls.filter(({ method }) => method !== 'admit' && method !== 'signAnswer');
+}

@@ -2,7 +2,21 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JsonValue } from '../../src/protocol/types.ts';
-import { BODY_ROUTES, BOOT, broadcast, ID, joinBody, NODE, send, setUp, syncBody } from './fakes.ts';
+import {
+  asked,
+  BODY_ROUTES,
+  BOOT,
+  broadcast,
+  deliveriesBody,
+  ID,
+  joinBody,
+  NODE,
+  send,
+  sendTo,
+  setUp,
+  signatureOf,
+  syncBody,
+} from './fakes.ts';
 
 const GOOD = [
   { data: { a: 1 } },
@@ -11,6 +25,7 @@ const GOOD = [
   { ...broadcast, id: ID, broadcast_timestamp: 1 },
   syncBody,
   joinBody,
+  deliveriesBody,
 ];
 
 /** One app for all runs of a property, since making one takes longer than a request; its notes are emptied before each. */
@@ -64,14 +79,14 @@ const text = fc.oneof(
     .map(([body, from, to]) => body.slice(from % body.length, to % (body.length + 1))),
 );
 
-test.each(BODY_ROUTES)('$method $path', async ({ method, path }) => {
+test.each(BODY_ROUTES)('$method $path, signing: $signing', async (route) => {
   const fresh = reusedSetup();
   await fc.assert(
     fc.asyncProperty(text, async (body) => {
       const { app, calls, logged } = fresh();
-      const response = await app.request(path, send(method, body));
+      const response = await app.request(route.path, sendTo(route, body));
       expect(response.status).toBeLessThan(500);
-      expect(calls.length).toBe(response.status < 300 ? 1 : 0);
+      expect(asked(calls).length).toBe(response.status < 300 ? 1 : 0);
       expect(logged).toEqual([]);
       await response.text();
     }),
@@ -79,14 +94,15 @@ test.each(BODY_ROUTES)('$method $path', async ({ method, path }) => {
   );
 });
 
-test.each(BODY_ROUTES)('bytes to $method $path', async ({ method, path }) => {
+test.each(BODY_ROUTES)('bytes to $method $path, signing: $signing', async (route) => {
   const fresh = reusedSetup();
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ minLength: 1 }), async (bytes) => {
       const { app, calls } = fresh();
-      const response = await app.request(path, { ...send(method, ''), body: Uint8Array.from(bytes) });
+      const body = Uint8Array.from(bytes);
+      const response = await app.request(route.path, { ...send(route.method, '', signatureOf(route, body)), body });
       expect([400, 422]).toContain(response.status);
-      expect(calls).toEqual([]);
+      expect(asked(calls)).toEqual([]);
     }),
     { numRuns: 100 },
   );

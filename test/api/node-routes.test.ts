@@ -1,5 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { broadcast, ID, NODE, problemOf, send, setUp, TOKEN } from './fakes.ts';
+import { composeMessage } from '../../src/protocol/message.ts';
+import { seal } from '../../src/protocol/seal.ts';
+import { onlyMe } from '../../src/protocol/tree.ts';
+import type { MessageContent } from '../../src/protocol/types.ts';
+import {
+  asked,
+  broadcast,
+  CALLER_GUID,
+  deliveriesBody,
+  ID,
+  NODE,
+  nodeStatus,
+  problemOf,
+  send,
+  sendTo,
+  setUp,
+  SIGNATURE,
+  TOKEN,
+} from './fakes.ts';
 
 const messageWire = {
   id: ID,
@@ -10,6 +28,27 @@ const messageWire = {
   received_at: 1_700_000_000.456,
   hops: 2,
 };
+
+/** A message in the seed's form, and as it is passed on. */
+function stampedMessage(changes: Partial<MessageContent> = {}, nonce = 7) {
+  const content = {
+    network: 'test',
+    data: broadcast.data,
+    originator: broadcast.originator,
+    broadcastAt: 1_700_000_000_123,
+    expiresAt: 1_700_000_600_123,
+    ...changes,
+  };
+  const draft = composeMessage(content, nonce);
+  if (!draft.ok) throw new Error(draft.error.reason);
+  const { id } = draft.value;
+  const { network } = content;
+  const stamp = { id, broadcast_timestamp: content.broadcastAt / 1000, nonce, network, signature: SIGNATURE };
+  return { body: { ...broadcast, ...stamp, seen_by: [3, 1] }, sealed: seal(draft.value.body, SIGNATURE) };
+}
+
+/** As the gateway is told who calls: by the key that proved it. */
+const CALLER = { guid: CALLER_GUID, publicKey: expect.stringMatching(/^[\w-]{43}$/) };
 
 describe('POST /messages', () => {
   test('data', async () => {
@@ -140,6 +179,7 @@ describe('GET /messages', () => {
 });
 
 describe('PUT /broadcast', () => {
+  const target = { method: 'PUT', path: `${NODE}/broadcast`, signing: 'peer' } as const;
   const stamped = { ...broadcast, id: ID, broadcast_timestamp: 1_700_000_000.123, seen_by: [3, 1] };
 
   test('unstamped: originates', async () => {
@@ -158,25 +198,70 @@ describe('PUT /broadcast', () => {
     expect((await app.request(`${NODE}/broadcast`, send('PUT', rest))).status).toBe(200);
   });
 
-  test('stamped: receives; the seed’s ttl says nothing about time', async () => {
+  test('stamped, by a member: delivered to this node alone; the seed’s ttl says nothing about time', async () => {
     const { app, calls } = setUp();
-    const response = await app.request(`${NODE}/broadcast`, send('PUT', { ...stamped, ttl: 4 }));
+    const { body, sealed } = stampedMessage();
+    const response = await app.request(target.path, sendTo(target, { ...body, ttl: 4 }));
+    expect(response.status).toBe(200);
     expect(await response.json()).toBe(true);
-    const more = { expires_at: 1_700_000_001.5, network: 'other', nonce: 2 ** 53 - 1 };
-    await app.request(`${NODE}/broadcast`, send('PUT', { ...stamped, ...more }));
-    const received = {
-      id: ID,
-      data: broadcast.data,
-      originator: broadcast.originator,
-      broadcastAt: 1_700_000_000_123,
-      expiresAt: 1_700_000_600_123,
-      network: 'test',
-      nonce: 0,
-    };
-    expect(calls.map(({ method, args }) => [method, ...args])).toEqual([
-      ['receive', received],
-      ['receive', { ...received, expiresAt: 1_700_000_001_500, network: 'other', nonce: 2 ** 53 - 1 }],
+    const other = stampedMessage({ network: 'other', expiresAt: 1_700_000_001_500 }, 2 ** 53 - 1);
+    await app.request(target.path, sendTo(target, { ...other.body, expires_at: 1_700_000_001.5 }));
+    const range = onlyMe(1);
+    expect(calls.filter(({ method }) => method === 'deliver').map(({ args }) => args)).toEqual([
+      [CALLER, 0, [{ body: sealed, range, hops: 1 }]],
+      [CALLER, 0, [{ body: other.sealed, range, hops: 1 }]],
     ]);
+  });
+
+  test('stamped, whose id is not the hash of what it says: rejected, and not delivered', async () => {
+    const { body } = stampedMessage();
+    for (const changes of [
+      { id: ID },
+      { data: { a: 2 } },
+      { originator: { ...body.originator, guid: 4 } },
+      { broadcast_timestamp: body.broadcast_timestamp + 0.001 },
+      { nonce: 8 },
+      { network: 'other' },
+    ]) {
+      const { app, calls } = setUp();
+      const response = await app.request(target.path, sendTo(target, { ...body, ...changes }));
+      expect(response.status).toBe(422);
+      expect((await problemOf(response)).slug).toBe('message-rejected');
+      expect(asked(calls)).toEqual([]);
+    }
+  });
+
+  test('stamped, without the originator’s signature: 422 that names it', async () => {
+    const { app, calls } = setUp();
+    const { signature: _, ...body } = stampedMessage().body;
+    const response = await app.request(target.path, sendTo(target, body));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors.map(({ path }) => path)).toEqual(['signature']);
+    expect(asked(calls)).toEqual([]);
+  });
+
+  test('stamped, by the operator: 401, since an operator proves to be no member', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(target.path, send('PUT', stampedMessage().body));
+    expect(response.status).toBe(401);
+    expect((await problemOf(response)).slug).toBe('unauthenticated');
+    expect(calls).toEqual([]);
+  });
+
+  test('unstamped, by a member: 422, since a member speaks for itself only', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(target.path, sendTo(target, broadcast));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors.map(({ path }) => path)).toEqual(['id']);
+    expect(asked(calls)).toEqual([]);
+  });
+
+  test('stamped, at a node that has not joined: 503', async () => {
+    const { app, calls } = setUp({ node: { status: async () => ({ ...nodeStatus, guid: null }) } });
+    const response = await app.request(target.path, sendTo(target, stampedMessage().body));
+    expect(response.status).toBe(503);
+    expect((await problemOf(response)).slug).toBe('not-joined');
+    expect(calls.map(({ method }) => method)).not.toContain('deliver');
   });
 
   test.each([
@@ -184,15 +269,15 @@ describe('PUT /broadcast', () => {
     ['rejected', 422],
     ['busy', 503],
   ] as const)('verdict %s: %i', async (verdict, status) => {
-    const { app } = setUp({ node: { receive: async () => verdict } });
-    const response = await app.request(`${NODE}/broadcast`, send('PUT', stamped));
+    const { app } = setUp({ node: { deliver: async () => [verdict] } });
+    const response = await app.request(target.path, sendTo(target, stampedMessage().body));
     expect(response.status).toBe(status);
     expect(response.headers.has('Retry-After')).toBe(status === 503);
     if (status === 200) expect(await response.json()).toBe(false);
     else expect((await problemOf(response)).slug).toBe(status === 422 ? 'message-rejected' : 'unavailable');
   });
 
-  test.each([
+  test.each<[object, string]>([
     [{ ...stamped, id: 7 }, 'id'],
     [{ ...stamped, id: 'abc' }, 'id'],
     [{ ...stamped, id: null }, 'broadcast_timestamp'],
@@ -213,6 +298,60 @@ describe('PUT /broadcast', () => {
     expect(response.status).toBe(422);
     expect((await problemOf(response)).errors.map((error) => error.path)).toContain(path);
     expect(calls).toEqual([]);
+  });
+});
+
+describe('POST /deliveries', () => {
+  const target = { method: 'POST', path: `${NODE}/deliveries`, signing: 'peer' } as const;
+  const [delivery] = deliveriesBody.deliveries;
+
+  test('a batch of a member: an outcome each, signed over the nonce of the request', async () => {
+    const outcomes = ['new', 'duplicate', 'rejected', 'busy'] as const;
+    const { app, calls } = setUp({ node: { deliver: async () => outcomes } });
+    const deliveries = outcomes.map((_, index) => ({ ...delivery, body: `{"n":${index}}`, hops: index + 1 }));
+    const init = sendTo(target, { max_guid: 9, deliveries });
+    const response = await app.request(target.path, init);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ outcomes, signature: SIGNATURE });
+    const range = { from: 1, to: 0 };
+    const brought = outcomes.map((_, index) => ({ body: `${SIGNATURE}{"n":${index}}`, range, hops: index + 1 }));
+    const [admitted, delivered, signed] = calls;
+    expect(admitted).toMatchObject({ method: 'admit', args: [{ credential: { guid: CALLER_GUID } }] });
+    expect(delivered).toEqual({ to: 'node', method: 'deliver', args: [CALLER, 9, brought] });
+    expect(signed).toMatchObject({ method: 'signAnswer', args: [expect.any(String), { outcomes }] });
+    const nonce = String(signed?.args[0]);
+    expect(new Headers(init.headers).get('signature-input')).toContain(`nonce="${nonce}"`);
+  });
+
+  test('the operator’s token is no membership: 401', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(target.path, send('POST', deliveriesBody));
+    expect(response.status).toBe(401);
+    expect(calls).toEqual([]);
+  });
+
+  test.each<[object, string]>([
+    [{ deliveries: [] }, 'deliveries'],
+    [{ deliveries: Array.from({ length: 257 }, () => delivery) }, 'deliveries'],
+    [{ max_guid: -1 }, 'max_guid'],
+    [{ deliveries: [{ ...delivery, hops: 0 }] }, 'deliveries[0].hops'],
+    [{ deliveries: [{ ...delivery, signature: 'x' }] }, 'deliveries[0].signature'],
+    [{ deliveries: [delivery, { ...delivery, range: { from: -1, to: 0 } }] }, 'deliveries[1].range.from'],
+    [{ deliveries: [{ ...delivery, range: { from: 0, to: 2 ** 31 } }] }, 'deliveries[0].range.to'],
+    [{ deliveries: [{ ...delivery, body: 'x'.repeat(65_537) }] }, 'deliveries[0].body'],
+    [{ deliveries: [{ ...delivery, body: {} }] }, 'deliveries[0].body'],
+  ])('%j: 422 that names %s', async (changes, path) => {
+    const { app, calls } = setUp();
+    const response = await app.request(target.path, sendTo(target, { ...deliveriesBody, ...changes }));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors.map((error) => error.path)).toEqual([path]);
+    expect(asked(calls)).toEqual([]);
+  });
+
+  test('as many as one call may have pass', async () => {
+    const { app } = setUp();
+    const deliveries = Array.from({ length: 256 }, () => delivery);
+    expect((await app.request(target.path, sendTo(target, { max_guid: 0, deliveries }))).status).toBe(200);
   });
 });
 

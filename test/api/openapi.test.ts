@@ -19,10 +19,12 @@ interface Document {
   readonly components: { schemas: Record<string, JsonObject>; securitySchemes: JsonObject };
 }
 
+const OPERATOR_CALLS = ['POST /messages', 'PUT /broadcast'];
+
 describe.each([
-  { base: NODE, routed: '/n/:slot/api/v1' },
-  { base: BOOT, routed: '/api/v1' },
-])('the document at $base', ({ base, routed }) => {
+  { base: NODE, routed: '/n/:slot/api/v1', signed: ['POST /sync', 'POST /deliveries'] },
+  { base: BOOT, routed: '/api/v1', signed: ['POST /sync', 'PUT /network/join'] },
+])('the document at $base', ({ base, routed, signed }) => {
   const { app } = setUp();
   const read = async () => {
     const response = await app.request(`${base}/openapi.json`);
@@ -62,8 +64,9 @@ describe.each([
         expect(description).not.toBe('');
         expect(Object.keys(content)[0] === 'application/problem+json').toBe(!status.startsWith('2'));
       }
-      // Who may be refused for the token is told of it.
-      expect(operation.security !== undefined).toBe('401' in operation.responses);
+      // Who may be refused for a token or a signature is told of it.
+      expect(operation.security !== undefined).toBe([...OPERATOR_CALLS, ...signed].includes(name));
+      expect('401' in operation.responses).toBe([...OPERATOR_CALLS, ...signed].includes(name));
       expect(operation.requestBody !== undefined).toBe('415' in operation.responses);
     }
   });

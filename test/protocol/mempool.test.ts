@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from '../../src/protocol/limits.ts';
 import { Mempool, type Arrival } from '../../src/protocol/mempool.ts';
-import { composeMessage } from '../../src/protocol/message.ts';
 import type { NodeStore } from '../../src/protocol/store.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
+import { sealed } from '../support/signed.ts';
 
 const NOW = 1_700_000_000_000;
 
 function arrival(index: number, ttlMs = 600_000, text = ''): Arrival {
-  const message = composeMessage(
+  const message = sealed(
     {
       network: 'test',
       data: { index, text },
@@ -18,8 +18,7 @@ function arrival(index: number, ttlMs = 600_000, text = ''): Arrival {
     },
     index,
   );
-  if (!message.ok) throw new Error(message.error.reason);
-  return { message: message.value, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null };
+  return { message, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null };
 }
 
 const open = (store: NodeStore) => new Mempool(store.segments, store.meta, () => undefined);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashOf, toCanonical, utf8Length } from '../../src/protocol/canonical.ts';
-import { decodeJob, encodeJob, packJobs } from '../../src/protocol/job.ts';
+import { decodeJob, encodeJob, packJobs, type Bundle } from '../../src/protocol/job.ts';
 import {
   CLOCK_SKEW_MS_MAX,
   JOB_BYTES_MAX,
@@ -9,8 +9,18 @@ import {
   JSON_DEPTH_MAX,
   MESSAGE_BYTES_MAX,
 } from '../../src/protocol/limits.ts';
-import { composeMessage, decodeMessage, depthOf, eventOf } from '../../src/protocol/message.ts';
+import {
+  composeMessage,
+  decodeMessage,
+  decodeStored,
+  depthOf,
+  eventOf,
+  sealMessage,
+} from '../../src/protocol/message.ts';
+import { seal, signedTextOf, unseal } from '../../src/protocol/seal.ts';
+import { messageText } from '../../src/protocol/signed-text.ts';
 import type { JsonObject, JsonValue } from '../../src/protocol/types.ts';
+import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
 
 const NOW = 1_700_000_000_000;
 const content = (data: JsonObject) => ({
@@ -22,9 +32,10 @@ const content = (data: JsonObject) => ({
 });
 
 function composed(data: JsonObject, nonce = 1) {
-  const message = composeMessage(content(data), nonce);
-  if (!message.ok) throw new Error(JSON.stringify(message.error));
-  return message.value;
+  const draft = composeMessage(content(data), nonce);
+  if (!draft.ok) throw new Error(JSON.stringify(draft.error));
+  const { id, sealed } = sealMessage(draft.value, NO_SIGNATURE);
+  return { id, sealed, content: draft.value.content, body: draft.value.body };
 }
 
 const json = fc.dictionary(
@@ -36,12 +47,11 @@ describe('messages', () => {
   it('come back as they were sent, whatever the data', () => {
     fc.assert(
       fc.property(json, fc.nat(), (data, nonce) => {
-        const message = composed(data, nonce);
-        const decoded = decodeMessage(message.body, 'test', NOW);
-        expect(decoded.ok && decoded.value).toEqual({
-          ...message,
-          content: { ...message.content, data: JSON.parse(JSON.stringify(data)) },
-        });
+        const { id, sealed, content: sent } = composed(data, nonce);
+        const decoded = decodeMessage(sealed, 'test', NOW);
+        const received = { ...sent, data: JSON.parse(JSON.stringify(data)) as JsonObject };
+        expect(decoded.ok && decoded.value).toEqual({ id, sealed, content: received });
+        expect(decodeStored(sealed)).toEqual(received);
       }),
     );
   });
@@ -57,14 +67,48 @@ describe('messages', () => {
   });
 
   it('altered anywhere are another message, or none', () => {
-    const { body, id } = composed({ pay: 'alice', amount: 10 });
+    const { sealed, id } = composed({ pay: 'alice', amount: 10 });
     fc.assert(
-      fc.property(fc.nat(body.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (position, character) => {
-        const altered = body.slice(0, position) + character + body.slice(position + 1);
+      fc.property(fc.nat(sealed.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (position, character) => {
+        const altered = sealed.slice(0, position) + character + sealed.slice(position + 1);
         const decoded = decodeMessage(altered, 'test', NOW);
-        expect(altered === body || !decoded.ok || decoded.value.id !== id).toBe(true);
+        const isOther = !decoded.ok || decoded.value.id !== id;
+        // What is altered in the signature is for whoever checks it: the id is of the body alone.
+        const isSignatureAltered = unseal(altered).signature !== NO_SIGNATURE;
+        expect(altered === sealed || isOther || isSignatureAltered).toBe(true);
       }),
     );
+  });
+
+  it('are the signature and the body that it signs, and come apart again', () => {
+    const { sealed, body } = composed({ a: 1 });
+    expect(sealed).toBe(`${NO_SIGNATURE}${body}`);
+    expect(unseal(sealed)).toEqual({ signature: NO_SIGNATURE, body });
+    expect(signedTextOf(unseal(sealed))).toBe(messageText(body));
+    expect(signedTextOf(unseal(sealed))).toBe(`pychain/1 message\n${body}`);
+  });
+
+  it.each([
+    ['too short', NO_SIGNATURE.slice(1)],
+    ['too long', `${NO_SIGNATURE}A`],
+    ['of other characters', `+${NO_SIGNATURE.slice(1)}`],
+    ['in a second spelling of the same bytes', `${NO_SIGNATURE.slice(1)}B`],
+  ])('with a signature %s are refused', (_, signature) => {
+    const { body } = composed({ a: 1 });
+    expect(decodeMessage(`${signature}${body}`, 'test', NOW)).toMatchObject({ ok: false });
+    if (signature.length === NO_SIGNATURE.length) {
+      expect(decodeMessage(`${signature}${body}`, 'test', NOW)).toEqual({
+        ok: false,
+        error: { reason: 'bad-signature' },
+      });
+    }
+  });
+
+  it('that were stored before there were signatures are still read', () => {
+    const { body, id, content: stored } = composed({ a: 1 });
+    expect(decodeStored(body)).toEqual(stored);
+    expect(decodeMessage(body, 'test', NOW)).toMatchObject({ ok: true, value: { id } });
+    expect(decodeStored('broken')).toBeNull();
   });
 
   it('never make the decoder throw', () => {
@@ -81,13 +125,13 @@ describe('messages', () => {
   it('of the largest size are taken, one byte more is refused with both numbers', () => {
     const fits = composed({ text: sizes(MESSAGE_BYTES_MAX) });
     expect(utf8Length(fits.body)).toBe(MESSAGE_BYTES_MAX);
-    expect(decodeMessage(fits.body, 'test', NOW).ok).toBe(true);
+    expect(decodeMessage(fits.sealed, 'test', NOW).ok).toBe(true);
     const over = composeMessage(content({ text: sizes(MESSAGE_BYTES_MAX + 1) }), 1);
     expect(over).toEqual({
       ok: false,
       error: { reason: 'too-large', bytes: MESSAGE_BYTES_MAX + 1, max: MESSAGE_BYTES_MAX },
     });
-    const sent = fits.body.replace('"text":"', '"text":"x');
+    const sent = fits.sealed.replace('"text":"', '"text":"x');
     expect(decodeMessage(sent, 'test', NOW)).toEqual({
       ok: false,
       error: { reason: 'too-large', bytes: MESSAGE_BYTES_MAX + 1 },
@@ -142,16 +186,16 @@ describe('messages', () => {
       'bad-shape',
     ],
   ])('with %s are refused', (_, alter, reason) => {
-    const { body } = composed({ a: 1 });
-    const altered = alter(body);
-    expect(altered).not.toBe(body);
+    const { sealed } = composed({ a: 1 });
+    const altered = alter(sealed);
+    expect(altered).not.toBe(sealed);
     expect(decodeMessage(altered, 'test', NOW)).toMatchObject({ ok: false, error: { reason } });
   });
 
   it('from the future are refused beyond the tolerated difference of clocks', () => {
-    const { body } = composed({ a: 1 });
-    expect(decodeMessage(body, 'test', NOW - CLOCK_SKEW_MS_MAX).ok).toBe(true);
-    expect(decodeMessage(body, 'test', NOW - CLOCK_SKEW_MS_MAX - 1)).toMatchObject({
+    const { sealed } = composed({ a: 1 });
+    expect(decodeMessage(sealed, 'test', NOW - CLOCK_SKEW_MS_MAX).ok).toBe(true);
+    expect(decodeMessage(sealed, 'test', NOW - CLOCK_SKEW_MS_MAX - 1)).toMatchObject({
       error: { reason: 'from-the-future' },
     });
   });
@@ -189,8 +233,16 @@ describe('sizes', () => {
 describe('jobs', () => {
   const from = { guid: 1, address: 'local:/n/1', maxGuid: 9 };
   const legs = (count: number, address = 'local:/n/2') =>
-    Array.from({ length: count }, (_, index) => ({ to: index + 1, address, range: { from: index + 1, to: index } }));
-  const text = fc.string({ unit: 'grapheme', maxLength: 9_000 }).map((name) => toCanonical({ name }));
+    Array.from({ length: count }, (_, index) => ({
+      to: index + 1,
+      address,
+      range: { from: index + 1, to: index },
+      // Every third one is called over HTTP.
+      outside: index % 3 > 0 ? null : { publicKey: keyOf(index), isTrusted: index % 2 === 0 },
+    }));
+  const text = fc
+    .string({ unit: 'grapheme', maxLength: 9_000 })
+    .map((name) => seal(toCanonical({ name }), NO_SIGNATURE));
 
   it('hold every message for every leg once, within the size of a queue message', () => {
     const bundle = fc.record({
@@ -202,9 +254,9 @@ describe('jobs', () => {
     fc.assert(
       fc.property(fc.array(bundle, { minLength: 1, maxLength: 4 }), (bundles) => {
         const jobs = packJobs('test', from, bundles);
-        const count = (all: readonly (typeof bundles)[number][]) =>
+        const count = (all: readonly Bundle[]) =>
           all.reduce((sum, { bodies, legs: to }) => sum + bodies.length * to.length, 0);
-        expect(jobs.reduce((sum, job) => sum + count(job.bundles as typeof bundles), 0)).toBe(count(bundles));
+        expect(jobs.reduce((sum, job) => sum + count(job.bundles), 0)).toBe(count(bundles));
         for (const job of jobs) {
           const encoded = encodeJob(job);
           expect(utf8Length(encoded)).toBeLessThanOrEqual(JOB_BYTES_MAX);
@@ -219,13 +271,24 @@ describe('jobs', () => {
   it('the largest message with the most and longest legs still fits', () => {
     const name = 'y'.repeat(MESSAGE_BYTES_MAX - 11);
     const bundle = {
-      bodies: [toCanonical({ name })],
+      bodies: [seal(toCanonical({ name }), NO_SIGNATURE)],
       legs: legs(JOB_LEGS_MAX, `https://${'x'.repeat(240)}`),
       hops: 1,
       attempt: 0,
     };
     const jobs = packJobs('test', from, [bundle]);
     for (const job of jobs) expect(utf8Length(encodeJob(job))).toBeLessThanOrEqual(JOB_BYTES_MAX);
+  });
+
+  it('with a leg whose key is none are none', () => {
+    const bundle = { bodies: [seal(toCanonical({}), NO_SIGNATURE)], legs: legs(1), hops: 1, attempt: 0 };
+    const encoded = encodeJob({ network: 'test', from, bundles: [bundle], tries: 0 });
+    expect(decodeJob(encoded)).toMatchObject({ ok: true });
+    for (const key of ['"x"', '""', 'null', '7']) {
+      const altered = encoded.replace(JSON.stringify(keyOf(0)), key);
+      expect(altered).not.toBe(encoded);
+      expect(decodeJob(altered)).toMatchObject({ ok: false });
+    }
   });
 
   it('that are none are told from those that are', () => {

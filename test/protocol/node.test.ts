@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { composeMessage } from '../../src/protocol/message.ts';
+import { writeMember } from '../../src/protocol/member.ts';
 import { TestNetwork } from '../support/network.ts';
+import { certificate, keyOf, outsider, sealed } from '../support/signed.ts';
 
 function counts(network: TestNetwork, originators: ReadonlySet<number>) {
   const perNode = [...network.arrivals.values()].map((byNode) => [...byNode.values()]);
@@ -46,10 +47,11 @@ describe('joining and knowing each other', () => {
   it('a node that the boot forgot does not take a second GUID', () => {
     const network = new TestNetwork(2);
     network.start();
-    const joined = { guid: 7, address: 'local:/n/1', incarnation: 0, maxGuid: 7, members: [] };
+    const trust = { certificate: certificate(), networkKey: keyOf(0) };
+    const joined = { guid: 7, address: 'local:/n/1', incarnation: 0, ...trust, maxGuid: 7, members: [] };
     network.node(1).driver.submit({ type: 'join-accepted', joined });
     expect(network.node(1).driver.state.guid).toBe(1);
-    expect(network.logs.some((line) => line.event === 'guid_conflict' && line.level === 'CRITICAL')).toBe(true);
+    expect(network.logs.some((line) => line.event === 'membership_conflict' && line.level === 'CRITICAL')).toBe(true);
   });
 
   it('nodes that missed the announcement learn of newcomers at sync', () => {
@@ -65,7 +67,7 @@ describe('joining and knowing each other', () => {
     const network = new TestNetwork(6);
     network.start();
     const moved = new TestNetwork(0, { hostedPrefix: 'https://new.example/n/' });
-    Object.assign(moved, { boot: network.boot });
+    Object.assign(moved, { boot: network.boot, incarnation: 1 });
     for (const node of network.nodes) {
       const copy = moved.addNode();
       Object.assign(copy, { store: node.store });
@@ -174,7 +176,9 @@ describe('broadcast', () => {
     const body = entry && network.node(1).driver.state.mempool.bodyOf(entry);
     if (!body) throw new Error('not stored');
     const deliver = (range: { from: number; to: number }) =>
-      network.node(5).driver.submit({ type: 'deliver', deliveries: [{ body, range, hops: 1 }], newest: null });
+      network
+        .node(5)
+        .driver.submit({ type: 'deliver', deliveries: [{ body, range, hops: 1 }], newest: null, bringer: null });
     expect(deliver({ from: 5, to: 4 })).toEqual({ type: 'delivered', outcomes: ['new'] });
     network.settle();
     expect(network.messagesAt(4)).toEqual([]);
@@ -220,7 +224,7 @@ describe('what stands behind each promise', () => {
     // Nobody was announced: each knows those that joined before it. Node 5 hears of the others from node 8.
     const { driver } = network.node(5);
     const request = { guid: 5, maxGuidNode: { guid: 5, address: 'local:/n/5' }, have: [[5, 5]] as const, members: [] };
-    const reply = network.node(8).driver.submit({ type: 'sync-asked', request, authenticated: true });
+    const reply = network.node(8).driver.submit({ type: 'sync-asked', request, caller: 5 });
     if (reply.type !== 'sync' || !reply.answer) throw new Error('no answer');
     driver.submit({ type: 'sync-answered', guid: 8, answer: { ...reply.answer, have: [[1, 8]] } });
     expect(network.node(1).driver.state.roster.size).toBe(0);
@@ -258,7 +262,7 @@ describe('what stands behind each promise', () => {
       { body, range: { from: 5, to: 4 }, hops: 1 },
       { body, range: { from: 5, to: 1 }, hops: 1 },
     ];
-    const reply = network.node(5).driver.submit({ type: 'deliver', deliveries: copies, newest: null });
+    const reply = network.node(5).driver.submit({ type: 'deliver', deliveries: copies, newest: null, bringer: null });
     expect(reply).toEqual({ type: 'delivered', outcomes: ['new', 'duplicate'] });
     network.settle();
     for (const slot of [2, 3, 4, 5]) expect(network.messagesAt(slot)).toHaveLength(1);
@@ -285,7 +289,7 @@ describe('what stands behind each promise', () => {
     const network = new TestNetwork(4);
     network.start();
     const moved = new TestNetwork(0, { hostedPrefix: 'https://new.example/n/' });
-    Object.assign(moved, { boot: network.boot });
+    Object.assign(moved, { boot: network.boot, incarnation: 1 });
     for (const node of network.nodes) {
       const copy = moved.addNode();
       Object.assign(copy, { store: node.store });
@@ -335,7 +339,7 @@ describe('what stands behind each promise', () => {
     driver.submit({
       type: 'sync-asked',
       request: { guid: 3, maxGuidNode: { guid: 4, address: 'x' }, have: null, members: [] },
-      authenticated: true,
+      caller: 3,
     });
     network.advance(120_000);
     expect(driver.state.repairs.size).toBe(0);
@@ -411,7 +415,7 @@ describe('what stands behind each promise', () => {
     if (!body) throw new Error('not stored');
     network.advance(300_000);
     const deliveries = [{ body, range: { from: 2, to: 1 }, hops: 1 }];
-    const reply = network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null });
+    const reply = network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
     expect(reply).toEqual({ type: 'delivered', outcomes: ['rejected'] });
     expect(network.node(2).driver.state.mempool.size).toBe(0);
   });
@@ -488,7 +492,7 @@ describe('limits and bad input', () => {
       'x'.repeat(100_000),
     ];
     const deliveries = bodies.map((body) => ({ body: body as never, range: { from: 1, to: 0 }, hops: 1 }));
-    const reply = network.node(1).driver.submit({ type: 'deliver', deliveries, newest: null });
+    const reply = network.node(1).driver.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
     expect(reply).toEqual({ type: 'delivered', outcomes: bodies.map(() => 'rejected') });
     expect(network.node(1).store.rowsWritten()).toBe(rows);
     // A line a reason.
@@ -498,17 +502,10 @@ describe('limits and bad input', () => {
   it('PEER_JOINED of anybody but the boot node is refused where it starts, and not believed where it arrives', () => {
     const network = new TestNetwork(3);
     network.start();
-    const member = {
-      guid: 99,
-      address: 'local:/n/99',
-      public_key: `${'k'.repeat(42)}A`,
-      incarnation: 0,
-      capabilities: [],
-    };
-    const data = { event: { name: 'PEER_JOINED', args: { members: [member] } } };
+    const data = { event: { name: 'PEER_JOINED', args: { members: [writeMember(outsider(99))] } } };
     const refused = { reason: 'bad-data', path: 'data.event.name' };
     expect(network.originate(1, data)).toMatchObject({ results: [{ ok: false, error: refused }] });
-    const forged = composeMessage(
+    const forged = sealed(
       {
         network: 'test',
         data,
@@ -518,9 +515,8 @@ describe('limits and bad input', () => {
       },
       1,
     );
-    if (!forged.ok) throw new Error(forged.error.reason);
-    const deliveries = [{ body: forged.value.body, range: { from: 2, to: 1 }, hops: 1 }];
-    network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null });
+    const deliveries = [{ body: forged.sealed, range: { from: 2, to: 1 }, hops: 1 }];
+    network.node(2).driver.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
     expect(network.node(2).driver.state.maxGuid).toBe(3);
     expect(network.logs.map(({ event }) => event)).toContain('event_refused');
   });
@@ -528,10 +524,10 @@ describe('limits and bad input', () => {
   it('an unauthenticated sync is told what it lacks and believed nothing', () => {
     const network = new TestNetwork(4);
     network.start();
-    const members = [{ guid: 1000, address: 'http://evil.example', publicKey: 'x', incarnation: 9, capabilities: [] }];
+    const members = [outsider(1000, { incarnation: 9 })];
     const maxGuidNode = { guid: 1000, address: 'http://evil.example' };
     const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members };
-    const reply = network.node(2).driver.submit({ type: 'sync-asked', request, authenticated: false });
+    const reply = network.node(2).driver.submit({ type: 'sync-asked', request, caller: null });
     expect(reply.type === 'sync' && reply.answer?.members.map(({ guid }) => guid).sort()).toEqual([1, 2]);
     expect(network.node(2).driver.state.maxGuid).toBe(4);
   });

@@ -1,22 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MEMBERS_PAGE_MAX, SYNC_INTERVALS_MAX } from '../../src/protocol/limits.ts';
-import { readMember, Roster, writeMember } from '../../src/protocol/roster.ts';
+import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from '../../src/protocol/limits.ts';
+import { readMember, writeMember } from '../../src/protocol/member.ts';
+import { isLive, Roster } from '../../src/protocol/roster.ts';
 import type { NodeStore } from '../../src/protocol/store.ts';
-import type { Member } from '../../src/protocol/types.ts';
+import { candidates } from '../../src/protocol/whom.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
+import { certificate, keyOf, member, outsider } from '../support/signed.ts';
 
-const POLICY = { maxFailures: 3, probationMs: 60_000, hostedPrefix: 'local:/n/' };
+const HOSTED = 'local:/n/';
+const PROBATION = 60_000;
+const TIMEOUT = 3_600_000;
+const POLICY = { maxFailures: 3, probationMs: PROBATION, guidTimeoutMs: TIMEOUT, hostedPrefix: HOSTED };
 const NOW = 1_700_000_000_000;
-
-const member = (guid: number, change: Partial<Member> = {}): Member => ({
-  guid,
-  address: `local:/n/${guid}`,
-  publicKey: 'k'.repeat(43),
-  incarnation: 0,
-  capabilities: ['sync'],
-  ...change,
-});
 
 function roster(guids: readonly number[], store: NodeStore = createMemoryNodeStore()) {
   const made = new Roster(store.roster, POLICY, () => undefined);
@@ -56,12 +52,12 @@ describe('roster', () => {
   it('counts failures, ignores after MAX_FAILURES, forgives at a sign of life', () => {
     const known = roster([1]);
     expect(known.failed(1, NOW)).toBe('suspect');
-    expect(known.isReachable(1)).toBe(true);
-    expect(known.candidates(NOW)).toEqual([{ guid: 1, trusted: false }]);
+    expect(isLive('suspect')).toBe(true);
+    expect(candidates(known, HOSTED)).toEqual([{ guid: 1, trusted: false }]);
     known.failed(1, NOW + 10_000);
     expect(known.failed(1, NOW + 20_000)).toBe('ignored');
-    expect(known.isReachable(1)).toBe(false);
-    expect(known.candidates(NOW)).toEqual([]);
+    expect(isLive('ignored')).toBe(false);
+    expect(candidates(known, HOSTED)).toEqual([]);
     known.seen(1, NOW + 20_005);
     expect(known.get(1)).toMatchObject({ state: 'alive', failures: 0, lastSeen: NOW + 20_005 });
     expect(known.failed(99, NOW)).toBeNull();
@@ -82,11 +78,11 @@ describe('roster', () => {
     expect(store.rowsWritten()).toBe(rows);
   });
 
-  it('keeps peers of other deployments, and sends them nothing as long as it cannot', () => {
+  it('keeps peers of other deployments, and sends them nothing as long as they cannot take it', () => {
     const known = roster([1]);
-    known.learn(member(2, { address: 'https://elsewhere.example' }), NOW);
+    known.learn(outsider(2, { capabilities: ['sync'] }), NOW);
     expect(known.get(2)?.state).toBe('probation');
-    expect(known.candidates(NOW + 1e9).map(({ guid }) => guid)).toEqual([1]);
+    expect(candidates(known, HOSTED).map(({ guid }) => guid)).toEqual([1]);
   });
 
   it('what two rosters tell each other makes them equal', () => {
@@ -95,8 +91,8 @@ describe('roster', () => {
       fc.property(guids, guids, (left, right) => {
         const a = roster(left);
         const b = roster(right);
-        for (const found of b.missingFrom(a.intervals(201)).members) a.learn(found, NOW);
-        for (const found of a.missingFrom(b.intervals(201)).members) b.learn(found, NOW);
+        for (const found of b.missingFrom(a.intervals(201), NOW).members) a.learn(found, NOW);
+        for (const found of a.missingFrom(b.intervals(201), NOW).members) b.learn(found, NOW);
         const all = [...new Set([...left, ...right])].sort((x, y) => x - y);
         expect(a.sorted().map(({ guid }) => guid)).toEqual(all);
         expect(b.sorted().map(({ guid }) => guid)).toEqual(all);
@@ -110,7 +106,7 @@ describe('roster', () => {
     for (let round = 0; round < 10; round++) {
       const have = empty.intervals(5_000);
       expect(have.length).toBeLessThanOrEqual(SYNC_INTERVALS_MAX);
-      const { members, more } = full.missingFrom(have);
+      const { members, more } = full.missingFrom(have, NOW);
       expect(members.length).toBeLessThanOrEqual(MEMBERS_PAGE_MAX);
       expect(more).toBe(members.length === MEMBERS_PAGE_MAX);
       for (const found of members) empty.learn(found, NOW);
@@ -137,5 +133,322 @@ describe('roster', () => {
       { ...sound, capabilities: Array.from({ length: 17 }, () => 'x') },
     ];
     for (const value of [...bad, ...worse]) expect(readMember(value as never)).toBeNull();
+  });
+});
+
+/** A roster that knows one peer outside, which has proved itself at these moments. */
+function knowing(...proofs: readonly number[]) {
+  const store = createMemoryNodeStore();
+  const known = roster([], store);
+  known.learn(outsider(2), NOW);
+  for (const at of proofs) known.seen(2, at, true);
+  return { known, store };
+}
+
+describe('a newcomer', () => {
+  it('is in probation until it answers after its probation', () => {
+    const { known } = knowing();
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: false, since: NOW });
+    known.seen(2, NOW + PROBATION - 1, true);
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: true });
+    // Time alone does not make it trusted.
+    known.prune(NOW + 10 * PROBATION);
+    expect(known.get(2)?.state).toBe('probation');
+    known.seen(2, NOW + PROBATION);
+    expect(known.get(2)?.state).toBe('alive');
+  });
+
+  it('that gave signs of life but never told who it is stays in probation, without credit', () => {
+    const { known, store } = knowing();
+    known.failed(2, NOW);
+    known.seen(2, NOW + PROBATION);
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: false, failures: 0, troubledSince: null });
+    known.flush();
+    expect(roster([], store).get(2)).toMatchObject({ state: 'probation', proved: false });
+    expect(known.failed(2, NOW + PROBATION)).toBe('ignored');
+    known.seen(2, NOW + PROBATION, true);
+    expect(known.get(2)).toMatchObject({ state: 'alive', proved: true });
+    // Once told it is known: any sign of life will do from then on.
+    known.failed(2, NOW + 2 * PROBATION);
+    known.seen(2, NOW + 2 * PROBATION);
+    expect(known.get(2)?.state).toBe('alive');
+  });
+
+  it('of this deployment is trusted at once', () => {
+    expect(roster([1]).get(1)).toMatchObject({ state: 'alive', proved: true });
+  });
+
+  it('that never proved to be there has no credit: it is ignored after one failure', () => {
+    const { known } = knowing();
+    expect(known.failed(2, NOW)).toBe('ignored');
+    expect(known.ignoredIn({ from: 2, to: 1 })).toEqual([]);
+  });
+
+  it('that proved itself has as much credit as any, and is in probation again after a failure', () => {
+    const { known } = knowing(NOW);
+    expect(known.failed(2, NOW)).toBe('suspect');
+    known.seen(2, NOW + 10_000);
+    expect(known.get(2)).toMatchObject({ state: 'probation', failures: 0, troubledSince: null });
+    for (let round = 0; round < 3; round++) known.failed(2, NOW + 20_000 + round * 10_000);
+    expect(known.get(2)).toMatchObject({ state: 'ignored', troubledSince: NOW + 20_000 });
+    expect(known.ignoredIn({ from: 2, to: 1 })).toEqual([2]);
+    known.seen(2, NOW + PROBATION);
+    expect(known.get(2)?.state).toBe('alive');
+  });
+
+  it('keeps what it proved over a restart', () => {
+    const { known, store } = knowing(NOW, NOW + PROBATION);
+    known.flush();
+    expect(roster([], store).get(2)).toMatchObject({ state: 'alive', proved: true, since: NOW });
+    const fresh = knowing();
+    fresh.known.flush();
+    fresh.known.seen(2, NOW, true);
+    fresh.known.flush();
+    expect(roster([], fresh.store).get(2)).toMatchObject({ state: 'probation', proved: true });
+  });
+});
+
+describe('what is told of a peer', () => {
+  it('never gives its GUID to another key', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    const other = { publicKey: keyOf(77), incarnation: 9, certificate: certificate({ issuedAt: NOW }) };
+    expect(known.learn(outsider(2, other), NOW)).toBe('refused');
+    expect(known.get(2)).toMatchObject({ publicKey: keyOf(2), incarnation: 0, state: 'alive' });
+  });
+
+  it('with a higher incarnation makes it prove itself anew where it says that it is', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.failed(2, NOW + PROBATION);
+    const later = NOW + 2 * PROBATION;
+    const moved = outsider(2, { incarnation: 1, address: 'https://moved.example.net' });
+    expect(known.isNews(moved)).toBe(true);
+    expect(known.learn(moved, later)).toBe('updated');
+    expect(known.isNews(moved)).toBe(false);
+    const anew = { address: moved.address, state: 'probation', proved: false, failures: 0, since: later };
+    expect(known.get(2)).toMatchObject(anew);
+    expect(known.get(2)?.troubledSince).toBeNull();
+  });
+
+  it('with a higher incarnation and an older certificate keeps the later one', () => {
+    const known = roster([]);
+    known.learn(outsider(2, { certificate: certificate({ issuedAt: 5_000 }) }), NOW);
+    known.learn(outsider(2, { incarnation: 1, certificate: certificate({ issuedAt: 4_000 }) }), NOW);
+    expect(known.get(2)).toMatchObject({ incarnation: 1, certificate: { issuedAt: 5_000 } });
+    known.learn(outsider(2, { incarnation: 2, certificate: certificate({ issuedAt: 6_000 }) }), NOW);
+    expect(known.get(2)).toMatchObject({ incarnation: 2, certificate: { issuedAt: 6_000 } });
+  });
+
+  it('with a later certificate renews it and changes nothing else', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    const before = known.get(2);
+    const renewed = certificate({ issuedAt: 2_000 });
+    expect(known.learn(outsider(2, { address: 'https://b.example.net', certificate: renewed }), NOW)).toBe('updated');
+    expect(known.get(2)).toEqual({ ...before, certificate: renewed });
+    expect(known.renew(2, certificate({ issuedAt: 2_000, expiresAt: 1 }))).toBe(false);
+    expect(known.renew(2, certificate({ issuedAt: 1_999 }))).toBe(false);
+    expect(known.renew(3, renewed)).toBe(false);
+    expect(known.get(2)?.certificate).toEqual(renewed);
+  });
+
+  it('that it can do is what it says itself, written only where it changed', () => {
+    const { known, store } = knowing();
+    known.flush();
+    const rows = store.rowsWritten();
+    known.setCapabilities(2, outsider(2).capabilities);
+    known.setCapabilities(99, []);
+    known.flush();
+    expect(store.rowsWritten()).toBe(rows);
+    known.setCapabilities(2, ['sync']);
+    known.flush();
+    expect(roster([], store).get(2)?.capabilities).toEqual(['sync']);
+  });
+
+  it('goes to others only as long as it can be proved', () => {
+    const known = roster([]);
+    known.learn(outsider(1, { certificate: certificate({ expiresAt: NOW + 1_000 }) }), NOW);
+    known.learn(outsider(2), NOW);
+    known.learn(outsider(3), NOW);
+    known.left(3, 0, NOW);
+    const told = (now: number) => known.missingFrom([], now).members.map(({ guid }) => guid);
+    expect(told(NOW + 999)).toEqual([1, 2]);
+    expect(told(NOW + 1_000)).toEqual([2]);
+  });
+
+  it('is not taken in beyond the limit', () => {
+    const known = roster([]);
+    for (let guid = 1; guid <= ROSTER_MEMBERS_MAX; guid++) known.learn(member(guid), NOW);
+    expect(known.learn(member(ROSTER_MEMBERS_MAX + 1), NOW)).toBe('full');
+    expect(known.learn(member(1, { incarnation: 1 }), NOW)).toBe('updated');
+    known.drop(2);
+    expect(known.learn(member(ROSTER_MEMBERS_MAX + 1), NOW)).toBe('added');
+  });
+});
+
+describe('who left', () => {
+  it('is sent nothing, whatever it answers, and comes back with a higher incarnation', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    expect(known.left(2, 4, NOW)).toBe(true);
+    expect(known.left(2, 4, NOW)).toBe(false);
+    known.seen(2, NOW);
+    expect(known.failed(2, NOW)).toBe('left');
+    expect(known.learn(outsider(2, { incarnation: 4 }), NOW)).toBe('known');
+    expect(known.learn(outsider(2, { certificate: certificate({ issuedAt: 2_000 }) }), NOW)).toBe('updated');
+    expect(known.get(2)).toMatchObject({ state: 'left', failures: 0 });
+    expect(candidates(known, HOSTED)).toEqual([]);
+    expect(known.learn(outsider(2, { incarnation: 5 }), NOW)).toBe('updated');
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: false });
+  });
+
+  it('is not taken to leave by a word from before it came back', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.learn(outsider(2, { incarnation: 5 }), NOW);
+    expect(known.left(2, 4, NOW)).toBe(false);
+    expect(known.get(2)?.state).toBe('probation');
+    expect(known.left(99, 0, NOW)).toBe(false);
+  });
+});
+
+describe('who is dropped', () => {
+  it('does not come back unchanged, but does with news', () => {
+    for (const news of [{ incarnation: 1 }, { certificate: certificate({ issuedAt: 2_000 }) }]) {
+      const { known } = knowing(NOW);
+      known.drop(2);
+      expect(known.get(2)).toBeNull();
+      expect(known.isNews(outsider(2))).toBe(false);
+      expect(known.learn(outsider(2), NOW)).toBe('refused');
+      expect(known.isNews(outsider(2, news))).toBe(true);
+      expect(known.learn(outsider(2, news), NOW)).toBe('added');
+      expect(known.get(2)).toMatchObject({ state: 'probation', proved: false, since: NOW });
+      // It is dropped no more: what was told of it before is only old.
+      expect(known.learn(outsider(2), NOW)).toBe('known');
+    }
+  });
+
+  it('leaves the stored block and the highest GUID', () => {
+    const store = createMemoryNodeStore();
+    const known = roster([1, 7, 500], store);
+    known.drop(500);
+    expect(known.maxGuid).toBe(7);
+    known.drop(99);
+    known.flush();
+    const again = roster([], store);
+    expect(again.sorted().map(({ guid }) => guid)).toEqual([1, 7]);
+    expect([...store.roster.all()]).toHaveLength(1);
+    for (const guid of [1, 7]) known.drop(guid);
+    expect(known.maxGuid).toBe(0);
+    known.flush();
+    expect([...store.roster.all()]).toEqual([]);
+  });
+
+  it('starts with no failures when it is back', () => {
+    const { known } = knowing(NOW);
+    known.failed(2, NOW);
+    known.drop(2);
+    known.learn(outsider(2, { incarnation: 1 }), NOW);
+    expect(known.failed(2, NOW + 1)).toBe('ignored');
+  });
+
+  it('is remembered up to a limit, the latest first', () => {
+    const known = roster([]);
+    for (let guid = 1; guid <= DROPPED_MAX + 1; guid++) {
+      known.learn(outsider(guid), NOW);
+      known.drop(guid);
+    }
+    expect(known.isNews(outsider(1))).toBe(true);
+    expect(known.isNews(outsider(2))).toBe(false);
+    expect(known.isNews(outsider(DROPPED_MAX + 1))).toBe(false);
+    // Who comes back and is dropped again is remembered as the latest.
+    known.learn(outsider(3, { incarnation: 1 }), NOW);
+    known.drop(3);
+    expect(known.isNews(outsider(2))).toBe(false);
+    known.learn(outsider(DROPPED_MAX + 2), NOW);
+    known.drop(DROPPED_MAX + 2);
+    expect(known.isNews(outsider(2))).toBe(true);
+    expect(known.isNews(outsider(3))).toBe(false);
+  });
+});
+
+describe('who is gone', () => {
+  it('and never proved to be there goes with its certificate, without a call', () => {
+    const known = roster([]);
+    const expiresAt = NOW + 5_000;
+    for (const guid of [2, 3, 4]) known.learn(outsider(guid, { certificate: certificate({ expiresAt }) }), NOW);
+    known.seen(3, NOW, true);
+    known.left(4, 0, NOW);
+    expect(known.prune(expiresAt - 1)).toEqual([]);
+    expect(known.prune(expiresAt)).toEqual([2, 4]);
+    // It proved to be there: that its certificate has run out is the boot node's trouble, or ours.
+    expect(known.get(3)?.state).toBe('probation');
+    expect(known.prune(NOW + 100 * TIMEOUT)).toEqual([]);
+  });
+
+  it('and was there goes after GUID_TIMEOUT in trouble', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    for (let round = 0; round < 3; round++) known.failed(2, NOW + round * 10_000);
+    expect(known.get(2)).toMatchObject({ state: 'ignored', troubledSince: NOW });
+    expect(known.prune(NOW + TIMEOUT - 1)).toEqual([]);
+    expect(known.prune(NOW + TIMEOUT)).toEqual([2]);
+    expect(known.learn(outsider(2), NOW)).toBe('refused');
+  });
+
+  it('is not who is only suspect, however long, nor who answered in between', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.failed(2, NOW);
+    expect(known.prune(NOW + 10 * TIMEOUT)).toEqual([]);
+    for (let round = 1; round < 3; round++) known.failed(2, NOW + round * 10_000);
+    known.seen(2, NOW + 50_000);
+    expect(known.prune(NOW + 10 * TIMEOUT)).toEqual([]);
+  });
+
+  it('and left goes after GUID_TIMEOUT too', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.left(2, 0, NOW);
+    expect(known.prune(NOW + TIMEOUT - 1)).toEqual([]);
+    expect(known.prune(NOW + TIMEOUT)).toEqual([2]);
+  });
+});
+
+describe('a node of this deployment that lost its storage', () => {
+  const reborn = (guid: number) => member(guid, { address: 'local:/n/1' });
+
+  it('comes back with a new GUID, and its old one is gone for good', () => {
+    const known = roster([1, 2]);
+    expect(known.learn(reborn(3), NOW)).toBe('added');
+    expect(known.sorted().map(({ guid }) => guid)).toEqual([2, 3]);
+    expect(known.learn(reborn(1), NOW)).toBe('refused');
+    expect(known.learn(reborn(3), NOW)).toBe('known');
+  });
+
+  it('is not taken for its old self where that is told of late', () => {
+    const known = roster([]);
+    known.learn(reborn(3), NOW);
+    expect(known.learn(reborn(1), NOW)).toBe('refused');
+    expect(known.size).toBe(1);
+  });
+
+  it('is known as itself after a restart', () => {
+    const store = createMemoryNodeStore();
+    const known = roster([1], store);
+    known.learn(reborn(3), NOW);
+    known.flush();
+    const again = roster([], store);
+    expect(again.learn(reborn(1), NOW)).toBe('refused');
+    expect(again.learn(reborn(4), NOW)).toBe('added');
+    expect(again.sorted().map(({ guid }) => guid)).toEqual([4]);
+  });
+
+  it('can be dropped and learnt anew', () => {
+    const known = roster([3]);
+    known.drop(3);
+    expect(known.learn(member(2, { address: 'local:/n/3' }), NOW)).toBe('added');
+  });
+
+  it('is one thing, peers outside that share an address another: each may prove that it is there', () => {
+    const known = roster([]);
+    const address = 'https://same.example.net';
+    known.learn(outsider(1, { address }), NOW);
+    expect(known.learn(outsider(3, { address }), NOW)).toBe('added');
+    expect(known.learn(outsider(2, { address }), NOW)).toBe('added');
+    expect(known.size).toBe(3);
   });
 });

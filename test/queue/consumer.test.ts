@@ -1,15 +1,30 @@
 import { describe, expect, it } from 'vitest';
-import { toCanonical } from '../../src/protocol/canonical.ts';
+import { hashOf, toCanonical } from '../../src/protocol/canonical.ts';
 import type { Outcome } from '../../src/protocol/effects.ts';
-import { encodeJob, type Bundle, type Job } from '../../src/protocol/job.ts';
-import type { Delivery } from '../../src/protocol/types.ts';
-import { consume, TRIES_MAX, type ConsumerPorts } from '../../src/queue/consumer.ts';
+import { decodeJob, encodeJob, packJobs, type Bundle, type Job, type JobLeg } from '../../src/protocol/job.ts';
+import type { Delivery, JsonValue } from '../../src/protocol/types.ts';
+import { BODY_BYTES_MAX } from '../../src/protocol/limits.ts';
+import { seal } from '../../src/protocol/seal.ts';
+import { consume, INSIDE, OUTSIDE, type ConsumerPorts } from '../../src/queue/consumer.ts';
 import { reportDeadLetters } from '../../src/queue/dead-letters.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
+import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
 
 const from = { guid: 1, address: 'local:/n/1', maxGuid: 9 };
-const leg = (to: number) => ({ to, address: `local:/n/${to}`, range: { from: to, to: to - 1 } });
-const bodies = (...names: string[]) => names.map((name) => toCanonical({ name }));
+const leg = (to: number): JobLeg => ({
+  to,
+  address: `local:/n/${to}`,
+  range: { from: to, to: to - 1 },
+  outside: null,
+});
+/** A leg to a peer outside. */
+const legOut = (to: number, isTrusted = true): JobLeg => ({
+  ...leg(to),
+  address: `https://n${to}.peers.net`,
+  outside: { publicKey: keyOf(to), isTrusted },
+});
+const sealedOf = (value: JsonValue) => seal(toCanonical(value), NO_SIGNATURE);
+const bodies = (...names: string[]) => names.map((name) => sealedOf({ name }));
 
 function job(bundles: readonly Partial<Bundle>[], tries = 0): Job {
   const full = bundles.map((bundle) => ({ bodies: bodies('a'), legs: [leg(2)], hops: 1, attempt: 0, ...bundle }));
@@ -24,17 +39,19 @@ function message(body: unknown) {
 /** Ports that record, with nodes that answer as told: an outcome for all, a function, or no answer. */
 function ports(answers: Record<string, Outcome | Error | ((delivery: Delivery) => Outcome)> = {}) {
   const seen = {
-    calls: [] as { address: string; bodies: string[]; maxGuid: number }[],
+    calls: [] as { address: string; leg: JobLeg; bodies: string[]; maxGuid: number }[],
     resent: [] as { job: Job; delaySeconds: number }[],
     buried: [] as Job[],
     reported: [] as unknown[],
     unreadable: 0,
     events: [] as string[],
     queueFails: false,
+    time: 0,
   };
   const made: ConsumerPorts & { report: (...args: unknown[]) => Promise<void> } = {
-    async deliver(address, deliveries, newest) {
-      seen.calls.push({ address, bodies: deliveries.map(({ body }) => body), maxGuid: newest.maxGuid });
+    async deliver(target, deliveries, newest) {
+      const { address } = target;
+      seen.calls.push({ address, leg: target, bodies: deliveries.map(({ body }) => body), maxGuid: newest.maxGuid });
       const answer = answers[address] ?? 'new';
       if (answer instanceof Error) throw answer;
       return deliveries.map((delivery) => (typeof answer === 'function' ? answer(delivery) : answer));
@@ -53,6 +70,7 @@ function ports(answers: Record<string, Outcome | Error | ((delivery: Delivery) =
       if (seen.queueFails) throw new Error('node is away');
       seen.reported.push(args);
     },
+    now: () => seen.time,
     log: (_, event) => void seen.events.push(event),
   };
   return { seen, made };
@@ -65,7 +83,7 @@ describe('delivery consumer', () => {
       message(encodeJob(job([{ bodies: bodies('c'), legs: [leg(3)] }]))),
     ];
     const { seen, made } = ports();
-    await consume(messages, made);
+    await consume(messages, INSIDE, made);
     expect(seen.calls.map(({ address, bodies: got }) => [address, got.length])).toEqual([
       ['local:/n/2', 2],
       ['local:/n/3', 3],
@@ -81,7 +99,7 @@ describe('delivery consumer', () => {
     const { seen, made } = ports({ 'local:/n/3': new Error('gone') });
     for (const tries of [0, 1, 2]) {
       const one = message(encodeJob(job([{ bodies: bodies('a', 'b'), legs: [leg(2), leg(3), leg(4)] }], tries)));
-      await consume([one], made);
+      await consume([one], INSIDE, made);
       expect(one.acked).toBe(1);
     }
     expect(seen.resent.map(({ job: sent }) => sent.bundles.map(({ legs }) => legs.map(({ to }) => to)))).toEqual([
@@ -97,15 +115,15 @@ describe('delivery consumer', () => {
   it('sends back single messages that a node was too busy for', async () => {
     const busy = ({ body }: Delivery) => (body.includes('"b"') ? 'busy' : 'new') as Outcome;
     const { seen, made } = ports({ 'local:/n/2': busy });
-    await consume([message(encodeJob(job([{ bodies: bodies('a', 'b', 'c'), legs: [leg(2), leg(3)] }])))], made);
+    await consume([message(encodeJob(job([{ bodies: bodies('a', 'b', 'c'), legs: [leg(2), leg(3)] }])))], INSIDE, made);
     const [sent] = seen.resent;
     expect(sent?.job.bundles).toEqual([{ bodies: bodies('b'), legs: [leg(2)], hops: 1, attempt: 0 }]);
   });
 
   it('gives up after the last try, to the dead letters and not to nobody', async () => {
     const { seen, made } = ports({ 'local:/n/2': new Error('gone') });
-    const one = message(encodeJob(job([{}], TRIES_MAX - 1)));
-    await consume([one], made);
+    const one = message(encodeJob(job([{}], INSIDE.triesMax - 1)));
+    await consume([one], INSIDE, made);
     expect(seen.resent).toEqual([]);
     expect(seen.buried.map(({ bundles }) => bundles[0]?.legs[0]?.to)).toEqual([2]);
     expect(one.acked).toBe(1);
@@ -116,7 +134,7 @@ describe('delivery consumer', () => {
     const { seen, made } = ports({ 'local:/n/2': new Error('gone') });
     seen.queueFails = true;
     const one = message(encodeJob(job([{}])));
-    await consume([one], made);
+    await consume([one], INSIDE, made);
     expect([one.acked, one.retried]).toEqual([0, 1]);
     expect(seen.events).toContain('job_not_settled');
   });
@@ -133,7 +151,7 @@ describe('delivery consumer', () => {
     ].map(message);
     const sound = message(encodeJob(job([{}])));
     const { seen, made } = ports();
-    await consume([...poison, sound], made);
+    await consume([...poison, sound], INSIDE, made);
     expect(seen.unreadable).toBe(poison.length);
     expect([...poison, sound].every(({ acked }) => acked === 1)).toBe(true);
     expect(seen.calls).toHaveLength(1);
@@ -159,25 +177,235 @@ describe('delivery consumer', () => {
       if (order.at(-1) !== 'deliver') order.push('deliver');
       return await deliver(...args);
     };
-    await consume(messages, made);
+    await consume(messages, INSIDE, made);
     expect(order).toEqual(['deliver', 'ack 1', 'deliver', 'ack 2', 'deliver', 'ack 3']);
   });
 
   it('tells the target of the sender that knows most', async () => {
     const newer = { ...job([{}]), from: { guid: 5, address: 'local:/n/5', maxGuid: 40 } };
     const { seen, made } = ports();
-    await consume([message(encodeJob(job([{}]))), message(encodeJob(newer))], made);
+    await consume([message(encodeJob(job([{}]))), message(encodeJob(newer))], INSIDE, made);
     expect(seen.calls.map(({ maxGuid }) => maxGuid)).toEqual([40]);
   });
 
   it('cuts what one target gets into calls of bounded size', async () => {
-    const many = Array.from({ length: 1_500 }, (_, index) => `m${index}`);
-    const jobs = [0, 1].map((part) =>
+    const many = Array.from({ length: 1_000 }, (_, index) => `m${index}`);
+    const jobs = [0, 1, 2].map((part) =>
       message(encodeJob(job([{ bodies: bodies(...many.map((name) => `${part}${name}`)) }]))),
     );
     const { seen, made } = ports();
-    await consume(jobs, made);
+    await consume(jobs, INSIDE, made);
     expect(seen.calls.map(({ bodies: got }) => got.length)).toEqual([2_000, 1_000]);
+  });
+});
+
+describe('delivery consumer, to peers outside', () => {
+  const gone = new Error('gone');
+  const lane = OUTSIDE;
+
+  it('tries a leg once: what fails goes to the dead letters at once, since the sender knows better when', async () => {
+    const { seen, made } = ports({ 'https://n3.peers.net': gone });
+    const one = message(encodeJob(job([{ legs: [legOut(2), legOut(3)] }])));
+    await consume([one], lane, made);
+    expect(seen.resent).toEqual([]);
+    expect(seen.buried).toMatchObject([{ tries: 1, bundles: [{ legs: [legOut(3)] }] }]);
+    expect([one.acked, one.retried]).toEqual([1, 0]);
+    expect(seen.events).toContain('job_given_up');
+  });
+
+  it('single messages that a peer was too busy for, and those alone, are sent again: it answers, so it is there', async () => {
+    const busy = ({ body }: Delivery) => (body.includes('"b"') ? 'busy' : 'new') as Outcome;
+    const { seen, made } = ports({ 'https://n2.peers.net': busy });
+    await consume([message(encodeJob(job([{ bodies: bodies('a', 'b', 'c'), legs: [legOut(2)] }])))], lane, made);
+    const left = [{ bodies: bodies('b'), legs: [legOut(2)], hops: 1, attempt: 0 }];
+    expect(seen.resent).toMatchObject([{ job: { tries: 1, bundles: left } }]);
+    expect(seen.buried).toEqual([]);
+    const { seen: last, made: again } = ports({ 'https://n2.peers.net': busy });
+    await consume([message(encodeJob({ ...job(left), tries: 3 }))], lane, again);
+    expect(last.buried.map(({ bundles }) => bundles)).toEqual([left]);
+    expect(last.resent).toEqual([]);
+  });
+
+  it('where one call is answered busy and another not at all, the leg has failed', async () => {
+    const { seen, made } = ports();
+    let calls = 0;
+    made.deliver = async (_leg, deliveries) => {
+      if (calls++ > 0) throw new Error('no answer');
+      return deliveries.map(() => 'busy');
+    };
+    const many = bodies(...Array.from({ length: 300 }, (_, index) => `m${index}`));
+    await consume([message(encodeJob(job([{ bodies: many, legs: [legOut(2)] }])))], lane, made);
+    expect(calls).toBeGreaterThan(1);
+    expect(seen.resent).toEqual([]);
+    expect(seen.buried).toHaveLength(1);
+  });
+
+  it('a peer that answers with too few outcomes got the first ones only', async () => {
+    const { seen, made } = ports();
+    made.deliver = async () => ['new'];
+    await consume([message(encodeJob(job([{ bodies: bodies('a', 'b'), legs: [legOut(2)] }])))], lane, made);
+    expect(seen.buried.map(({ bundles }) => bundles[0]?.bodies)).toEqual([bodies('b')]);
+  });
+
+  it('tells whom to call and which key must answer', async () => {
+    const { seen, made } = ports();
+    await consume([message(encodeJob(job([{ legs: [legOut(2), legOut(3, false)] }])))], lane, made);
+    expect(seen.calls.map((call) => call.leg)).toEqual([legOut(2), legOut(3, false)]);
+  });
+
+  it.each([
+    ['outside', OUTSIDE, 6],
+    ['inside', INSIDE, 64],
+  ] as const)('%s: so many calls at once, not more', async (_name, of, max) => {
+    const { made } = ports();
+    let open = 0;
+    let most = 0;
+    const waiting: (() => void)[] = [];
+    made.deliver = async () => {
+      most = Math.max(most, ++open);
+      // Whoever comes last lets one go, so that there are always as many as may be.
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve);
+        if (open >= max) waiting.shift()?.();
+      });
+      open--;
+      return ['new'];
+    };
+    const legs = Array.from({ length: 200 }, (_unused, index) => legOut(index + 2));
+    const batch = consume([message(encodeJob(job([{ legs }])))], of, made);
+    for (let turn = 0; turn < 5_000; turn++) {
+      await Promise.resolve();
+      if (turn % 10 === 9) waiting.shift()?.();
+    }
+    await batch;
+    expect(most).toBe(max);
+  });
+
+  it('calls those that proved to be there first', async () => {
+    const { seen, made } = ports();
+    const legs = [legOut(2, false), legOut(3), legOut(4, false), legOut(5)];
+    await consume([message(encodeJob(job([{ legs }])))], { ...lane, callsMax: 1 }, made);
+    expect(seen.calls.map((call) => call.leg.to)).toEqual([3, 5, 2, 4]);
+  });
+
+  it('where time is up, puts back what is left, and nobody’s tries are counted', async () => {
+    const { seen, made } = ports();
+    made.deliver = async (target, deliveries) => {
+      seen.calls.push({ address: target.address, leg: target, bodies: deliveries.map(({ body }) => body), maxGuid: 0 });
+      seen.time += 25_000;
+      return deliveries.map(() => 'new');
+    };
+    const legs = [2, 3, 4, 5, 6].map((to) => legOut(to));
+    const one = message(encodeJob(job([{ legs }], 2)));
+    await consume([one], { ...lane, callsMax: 1 }, made);
+    // At 0, 25 and 50 seconds: at 75 no call begins.
+    expect(seen.calls.map((call) => call.leg.to)).toEqual([2, 3, 4]);
+    expect(seen.buried).toEqual([]);
+    expect(seen.resent).toMatchObject([{ job: { tries: 2 }, delaySeconds: 1 }]);
+    expect(seen.resent[0]?.job.bundles[0]?.legs.map(({ to }) => to)).toEqual([5, 6]);
+    expect(one.acked).toBe(1);
+    expect(seen.events).not.toContain('job_given_up');
+  });
+
+  it('where time is up, what failed is given up and what was not tried is put back', async () => {
+    const { seen, made } = ports();
+    made.deliver = async () => {
+      seen.time += lane.budgetMs ?? 0;
+      throw gone;
+    };
+    const two = [job([{ legs: [legOut(2), legOut(3)] }]), job([{ bodies: bodies('b'), legs: [legOut(4)] }])];
+    const messages = two.map((each) => message(encodeJob(each)));
+    await consume(messages, { ...lane, callsMax: 1 }, made);
+    expect(seen.buried.flatMap(({ bundles }) => bundles.flatMap(({ legs }) => legs.map(({ to }) => to)))).toEqual([2]);
+    expect(
+      seen.resent.flatMap(({ job: sent }) => sent.bundles.flatMap(({ legs }) => legs.map(({ to }) => to))),
+    ).toEqual([3, 4]);
+    expect(seen.resent.map(({ job: sent }) => sent.tries)).toEqual([0, 0]);
+  });
+
+  it('leaves a job in the queue when it can be neither put back nor given up', async () => {
+    const { seen, made } = ports({ 'https://n2.peers.net': gone });
+    made.bury = async () => Promise.reject(new Error('queue is full'));
+    const one = message(encodeJob(job([{ legs: [legOut(2)] }])));
+    await consume([one], lane, made);
+    expect([one.acked, one.retried]).toEqual([0, 1]);
+    seen.time = 0;
+    made.deliver = async () => {
+      throw gone;
+    };
+    const late = message(encodeJob(job([{ legs: [legOut(2)] }])));
+    seen.queueFails = true;
+    await consume([late], { ...lane, budgetMs: 0 }, made);
+    expect([late.acked, late.retried]).toEqual([0, 1]);
+  });
+
+  it('has no end of time for nodes inside', async () => {
+    const { seen, made } = ports();
+    const { deliver } = made;
+    made.deliver = async (...args) => {
+      seen.time += 3_600_000;
+      return await deliver(...args);
+    };
+    await consume([message(encodeJob(job([{ legs: [leg(2), leg(3), leg(4)] }])))], { ...INSIDE, callsMax: 1 }, made);
+    expect(seen.calls).toHaveLength(3);
+    expect(seen.resent).toEqual([]);
+  });
+
+  it.each([
+    ['quotes', '"'],
+    ['backslashes', '\\'],
+    ['line breaks', '\n'],
+    ['letters', 'x'],
+    ['umlauts', 'ü'],
+    ['emoji', '😀'],
+  ])('each call fits a request body, for messages full of %s', async (_name, text) => {
+    const { seen, made } = ports();
+    const sent: Delivery[][] = [];
+    made.deliver = async (target, deliveries) => {
+      sent.push([...deliveries]);
+      return deliveries.map(() => 'new');
+    };
+    const filled = Array.from({ length: 12 }, (_unused, index) => sealedOf({ index, text: text.repeat(14_000) }));
+    const range = { from: 2 ** 31 - 1, to: 2 ** 31 - 1 };
+    const jobs = packJobs('test', from, [{ bodies: filled, legs: [{ ...legOut(2), range }], hops: 64, attempt: 0 }]);
+    await consume(
+      jobs.map((each) => message(encodeJob(each))),
+      lane,
+      made,
+    );
+    expect(sent.flat().map(({ body }) => body)).toEqual(filled);
+    for (const deliveries of sent) {
+      const wire = deliveries.map(({ body, range: { from: first, to }, hops }) => ({
+        signature: body.slice(0, 86),
+        body: body.slice(86),
+        range: { from: first, to },
+        hops,
+      }));
+      const request = JSON.stringify({ max_guid: 2 ** 31 - 1, deliveries: wire });
+      expect(new TextEncoder().encode(request).byteLength).toBeLessThanOrEqual(BODY_BYTES_MAX);
+    }
+    // Not one call a message either.
+    expect(sent.length).toBeLessThan(filled.length);
+    expect(seen.buried).toEqual([]);
+  });
+
+  it('cuts small messages into calls of so many deliveries', async () => {
+    const many = bodies(...Array.from({ length: 600 }, (_unused, index) => `${index}`));
+    const jobs = packJobs('test', from, [{ bodies: many, legs: [legOut(2)], hops: 1, attempt: 0 }]);
+    const { seen, made } = ports();
+    await consume(
+      jobs.map((each) => message(encodeJob(each))),
+      lane,
+      made,
+    );
+    expect(seen.calls.map(({ bodies: got }) => got.length)).toEqual([256, 256, 88]);
+  });
+
+  it('what it puts back can be read again', async () => {
+    const { seen, made } = ports();
+    const one = job([{ legs: [legOut(2), legOut(3, false)] }]);
+    await consume([message(encodeJob(one))], { ...lane, budgetMs: 0 }, made);
+    expect(seen.resent.map(({ job: sent }) => decodeJob(encodeJob(sent)))).toEqual([{ ok: true, value: one }]);
   });
 });
 
@@ -196,6 +424,15 @@ describe('dead letters', () => {
       ],
     ]);
     expect(one.acked).toBe(1);
+  });
+
+  it('names messages by their own ids, whoever signed them and wherever they went', async () => {
+    const [sealed] = bodies('a');
+    const one = message(encodeJob(job([{ bodies: bodies('a'), legs: [legOut(2)] }])));
+    const { seen, made } = ports();
+    await reportDeadLetters([one], made);
+    const ids = [hashOf(String(sealed).slice(86))];
+    expect(seen.reported).toMatchObject([[from, [{ to: 2, range: legOut(2).range, ids }]]]);
   });
 
   it('a letter stays while its sender cannot be told', async () => {
@@ -218,7 +455,7 @@ describe('producer', () => {
     );
     expect(batches.map((batch) => batch.length)).toEqual([100, 100, 50]);
     batches.length = 0;
-    const large = job([{ bodies: bodies('x'.repeat(60_000)) }]);
+    const large = job([{ bodies: bodies('x'.repeat(60_000)), legs: [leg(2), legOut(3)] }]);
     await sendJobs(
       queue,
       Array.from({ length: 9 }, () => large),

@@ -35,6 +35,21 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
         expect([...roster.all()].map(({ id }) => id)).toEqual([10]);
       }));
 
+    it('nonces are rows of their own, with numbers far beyond 32 bits', () =>
+      withStore(({ nonces, roster, repairs }) => {
+        const id = Math.ceil(1_700_000_000_000 / 30_000) * 1_000 + 999;
+        nonces.put(id, '3 first');
+        nonces.put(id, '3 first\n3 second');
+        nonces.put(id - 1, '4 first');
+        expect([...nonces.all()]).toEqual([
+          { id: id - 1, body: '4 first' },
+          { id, body: '3 first\n3 second' },
+        ]);
+        expect([...roster.all(), ...repairs.all()]).toEqual([]);
+        nonces.delete(id);
+        expect([...nonces.all()].map((row) => row.id)).toEqual([id - 1]);
+      }));
+
     it('segments: index without bodies in ascending order, bodies one by one, a number only once', () =>
       withStore(({ segments }) => {
         const row = (seq: number) => ({
@@ -79,6 +94,7 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
             store.meta.set('kept', 'during');
             store.meta.set('new', 'during');
             store.roster.delete(1);
+            store.nonces.put(1, 'during');
             store.segments.append({ seq: 1, expiresAt: 1, index: '', body: '' });
             store.timers.set({ kind: 'sync', at: 1, setAt: 1 });
             throw new Error('on purpose');
@@ -87,6 +103,7 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
         expect(store.meta.get('kept')).toBe('before');
         expect(store.meta.get('new')).toBeNull();
         expect([...store.roster.all()]).toEqual([{ id: 1, body: 'before' }]);
+        expect([...store.nonces.all()]).toEqual([]);
         expect([...store.segments.index()]).toEqual([]);
         expect([...store.timers.all()]).toEqual([]);
         expect(store.transaction(() => store.meta.get('kept'))).toBe('before');
@@ -105,10 +122,12 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
       await reopened(
         (store) => {
           store.meta.set('guid', '7');
+          store.nonces.put(4, '3 used');
           store.segments.append({ seq: 3, expiresAt: 9, index: 'i', body: 'b' });
         },
         (store) => {
           expect(store.meta.get('guid')).toBe('7');
+          expect([...store.nonces.all()]).toEqual([{ id: 4, body: '3 used' }]);
           expect([...store.segments.index()]).toEqual([{ seq: 3, expiresAt: 9, index: 'i' }]);
         },
       );
@@ -116,14 +135,29 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
   });
 }
 
-export function describeBootStore(name: string, withStore: WithStore<BootStore>): void {
-  const allocation = (guid: number): Allocation => ({
+const NOW = 1_700_000_000_000;
+const HOUR = 3_600_000;
+
+/** An allocation that lives until an hour from NOW, unless it says otherwise. */
+function allocation(guid: number, changes: Partial<Allocation> = {}): Allocation {
+  return {
     guid,
     publicKey: `key${guid}`,
     address: `https://n${guid}.example`,
     incarnation: 0,
-    joinedAt: 1_700_000_000_000,
-  });
+    capabilities: ['deliveries', 'sync'],
+    signature: `signature${guid}`,
+    certificate: { issuedAt: NOW - HOUR, expiresAt: NOW + HOUR, signature: `certificate${guid}` },
+    group: 'example',
+    joinedAt: NOW - HOUR + guid,
+    ...changes,
+  };
+}
+
+const until = (expiresAt: number) => ({ issuedAt: NOW - HOUR, expiresAt, signature: 'short' });
+
+export function describeBootStore(name: string, withStore: WithStore<BootStore>): void {
+  const guids = (allocations: readonly Allocation[]) => allocations.map(({ guid }) => guid);
 
   describe(`boot store: ${name}`, () => {
     it('finds allocations by key and GUID, and the highest', () =>
@@ -135,8 +169,63 @@ export function describeBootStore(name: string, withStore: WithStore<BootStore>)
         expect(store.byGuid(3)).toEqual(allocation(3));
         expect(store.byKey('other')).toBeNull();
         expect(store.byGuid(4)).toBeNull();
-        expect(store.page(1, 1).map(({ guid }) => guid)).toEqual([2]);
-        expect(store.page(0, 10).map(({ guid }) => guid)).toEqual([1, 2, 3]);
+        expect(guids(store.page(1, 1, NOW))).toEqual([2]);
+        expect(store.page(0, 10, NOW)).toEqual([1, 2, 3].map((guid) => allocation(guid)));
+      }));
+
+    it('an empty store has no pages, no joins and no groups', () =>
+      withStore((store) => {
+        expect(store.page(0, 10, NOW)).toEqual([]);
+        expect(store.newest(10, NOW)).toEqual([]);
+        expect(store.joinTimes(10)).toEqual([]);
+        expect(store.groupSize('example', NOW)).toBe(0);
+      }));
+
+    it('tells of the living alone, by the moment; their GUIDs stay theirs', () =>
+      withStore((store) => {
+        store.insert(allocation(1, { certificate: until(NOW) }));
+        store.insert(allocation(2, { certificate: until(NOW + 1) }));
+        store.insert(allocation(3));
+        store.insert(allocation(4, { certificate: until(0) }));
+        expect(guids(store.page(0, 10, NOW))).toEqual([2, 3]);
+        expect(guids(store.page(0, 10, NOW - 1))).toEqual([1, 2, 3]);
+        expect(guids(store.page(0, 1, NOW))).toEqual([2]);
+        expect(guids(store.page(2, 10, NOW))).toEqual([3]);
+        expect(guids(store.page(3, 10, NOW))).toEqual([]);
+        expect(guids(store.page(0, 10, NOW + HOUR))).toEqual([]);
+        expect(store.maxGuid()).toBe(4);
+        expect(store.byGuid(1)?.publicKey).toBe('key1');
+        expect(store.byKey('key4')?.guid).toBe(4);
+      }));
+
+    it('the newest come first, the living alone, so many', () =>
+      withStore((store) => {
+        for (const guid of [1, 2, 3, 4]) store.insert(allocation(guid));
+        store.insert(allocation(5, { certificate: until(NOW) }));
+        expect(guids(store.newest(2, NOW))).toEqual([4, 3]);
+        expect(guids(store.newest(9, NOW))).toEqual([4, 3, 2, 1]);
+        expect(guids(store.newest(1, NOW - 1))).toEqual([5]);
+      }));
+
+    it('a group is as large as its living members are many', () =>
+      withStore((store) => {
+        store.insert(allocation(1));
+        store.insert(allocation(2, { group: 'other' }));
+        store.insert(allocation(3));
+        store.insert(allocation(4, { certificate: until(NOW) }));
+        expect(store.groupSize('example', NOW)).toBe(2);
+        expect(store.groupSize('example', NOW - 1)).toBe(3);
+        expect(store.groupSize('other', NOW)).toBe(1);
+        expect(store.groupSize('', NOW)).toBe(0);
+        store.update(allocation(3, { group: 'other' }));
+        expect([store.groupSize('example', NOW), store.groupSize('other', NOW)]).toEqual([1, 2]);
+      }));
+
+    it('knows when the last GUIDs were given, the dead ones too, latest first', () =>
+      withStore((store) => {
+        for (const guid of [1, 2, 3]) store.insert(allocation(guid, { joinedAt: NOW + guid, certificate: until(0) }));
+        expect(store.joinTimes(2)).toEqual([NOW + 3, NOW + 2]);
+        expect(store.joinTimes(9)).toEqual([NOW + 3, NOW + 2, NOW + 1]);
       }));
 
     it('never takes a GUID or a key twice', () =>
@@ -147,19 +236,42 @@ export function describeBootStore(name: string, withStore: WithStore<BootStore>)
         expect(store.maxGuid()).toBe(1);
       }));
 
-    it('changes an address, and rolls back what throws', () =>
+    it('updates all but GUID, key and the time of joining, and nobody else', () =>
       withStore((store) => {
         store.insert(allocation(1));
-        store.setAddress(1, 'https://new.example', 1);
-        expect(store.byGuid(1)).toEqual({ ...allocation(1), address: 'https://new.example', incarnation: 1 });
+        store.insert(allocation(2));
+        const changed = {
+          address: 'https://new.example',
+          incarnation: 7,
+          capabilities: [],
+          signature: 'new signature',
+          certificate: { issuedAt: NOW, expiresAt: NOW + 2 * HOUR, signature: 'new certificate' },
+          group: 'new',
+        };
+        store.update(allocation(1, { ...changed, publicKey: 'stolen', joinedAt: 5 }));
+        expect(store.byGuid(1)).toEqual(allocation(1, changed));
+        expect(store.byGuid(2)).toEqual(allocation(2));
+        expect(store.byKey('stolen')).toBeNull();
+        expect(store.byKey('key1')?.guid).toBe(1);
+        // Who was never given a GUID gets none by it.
+        store.update(allocation(9));
+        expect(store.maxGuid()).toBe(2);
+      }));
+
+    it('rolls back what throws', () =>
+      withStore((store) => {
+        store.insert(allocation(1));
         const fail = () =>
           store.transaction(() => {
             store.insert(allocation(2));
+            store.update(allocation(1, { address: 'https://new.example' }));
             store.meta.set('a', 'b');
             throw new Error('on purpose');
           });
         expect(fail).toThrow('on purpose');
         expect(store.maxGuid()).toBe(1);
+        expect(store.byGuid(1)).toEqual(allocation(1));
+        expect(store.groupSize('example', NOW)).toBe(1);
         expect(store.meta.get('a')).toBeNull();
       }));
   });

@@ -58,6 +58,72 @@ describe('migrations', () => {
     });
   });
 
+  it('a node’s store of schema 1 keeps its identity, messages, repairs and timers, and forgets records that prove nothing', () => {
+    opened(':memory:', (sql) => {
+      migrate(sql, NODE_MIGRATIONS.slice(0, 1));
+      sql.all(`INSERT INTO meta (key, value) VALUES ('guid', '7'), ('key', 'x')`);
+      sql.all(`INSERT INTO roster (id, body) VALUES (0, '[{"guid":1}]'), (1, '[{"guid":65}]')`);
+      sql.all(`INSERT INTO segments (seq, expires_at, idx, body) VALUES (3, 9, 'i3', 'b3'), (4, 10, 'i4', 'b4')`);
+      sql.all(`INSERT INTO repairs (id, body) VALUES (5, 'owed')`);
+      sql.all(`INSERT INTO timers (kind, at, set_at) VALUES ('sync', 5, 1)`);
+      const store = openSqlNodeStore(sql);
+      expect([store.meta.get('guid'), store.meta.get('key')]).toEqual(['7', 'x']);
+      expect([...store.segments.index()]).toEqual([
+        { seq: 3, expiresAt: 9, index: 'i3' },
+        { seq: 4, expiresAt: 10, index: 'i4' },
+      ]);
+      expect([store.segments.body(3), store.segments.body(4)]).toEqual(['b3', 'b4']);
+      expect([...store.repairs.all()]).toEqual([{ id: 5, body: 'owed' }]);
+      expect([...store.timers.all()]).toEqual([{ kind: 'sync', at: 5, setAt: 1 }]);
+      expect([...store.roster.all()]).toEqual([]);
+      expect([...store.nonces.all()]).toEqual([]);
+      // And once: what is learned from then on is not forgotten when it is opened again.
+      store.roster.put(0, 'signed');
+      store.nonces.put(1, 'used');
+      const again = openSqlNodeStore(sql);
+      expect([...again.roster.all()]).toEqual([{ id: 0, body: 'signed' }]);
+      expect([...again.nonces.all()]).toEqual([{ id: 1, body: 'used' }]);
+    });
+  });
+
+  it('a boot node’s store of schema 1 keeps every GUID and key; members are told of when they have renewed', () => {
+    opened(':memory:', (sql) => {
+      migrate(sql, BOOT_MIGRATIONS.slice(0, 1));
+      sql.all(`INSERT INTO meta (key, value) VALUES ('unannounced', '[2]')`);
+      sql.all(`INSERT INTO allocations (guid, public_key, address, incarnation, joined_at)
+        VALUES (1, 'key1', 'local:/n/1', 0, 1700000000001), (2, 'key2', 'local:/n/2', 3, 1700000000002)`);
+      const store = openSqlBootStore(sql);
+      expect(store.meta.get('unannounced')).toBe('[2]');
+      expect(store.maxGuid()).toBe(2);
+      const second = {
+        guid: 2,
+        publicKey: 'key2',
+        address: 'local:/n/2',
+        incarnation: 3,
+        capabilities: [],
+        signature: '',
+        certificate: { issuedAt: 0, expiresAt: 0, signature: '' },
+        group: '',
+        joinedAt: 1_700_000_000_002,
+      };
+      expect(store.byKey('key2')).toEqual(second);
+      expect(store.byGuid(1)?.publicKey).toBe('key1');
+      expect(store.joinTimes(9)).toEqual([1_700_000_000_002, 1_700_000_000_001]);
+      const now = 1_700_000_100_000;
+      expect([store.page(0, 9, now), store.newest(9, now), store.groupSize('', now)]).toEqual([[], [], 0]);
+
+      const certificate = { issuedAt: now, expiresAt: now + 1, signature: 'c' };
+      const renewed = { ...second, capabilities: ['sync'], signature: 's', certificate, group: 'local:' };
+      store.update(renewed);
+      const again = openSqlBootStore(sql);
+      expect(again.page(0, 9, now)).toEqual([renewed]);
+      expect(again.groupSize('local:', now)).toBe(1);
+      expect(() => again.insert({ ...renewed, guid: 3 })).toThrow(/UNIQUE/);
+      again.insert({ ...renewed, guid: 3, publicKey: 'key3' });
+      expect(again.maxGuid()).toBe(3);
+    });
+  });
+
   it('runs only the steps that a store lacks', () => {
     opened(':memory:', (sql) => {
       migrate(sql, NODE_MIGRATIONS);

@@ -1,12 +1,16 @@
 // A network of node machines in memory with virtual time: the real driver, stores and consumer rules' effects, no platform.
-import { announced, announcement, join } from '../../src/protocol/boot.ts';
+import { announced, announcement, announcementJobs, commitJoin, draftJoin, joined } from '../../src/protocol/boot.ts';
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
 import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
+import { draft } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
+import { sealMessage } from '../../src/protocol/message.ts';
+import { seal } from '../../src/protocol/seal.ts';
 import type { BootStore, NodeStore } from '../../src/protocol/store.ts';
 import type { JsonObject, Millis } from '../../src/protocol/types.ts';
 import { createMemoryBootStore, createMemoryNodeStore } from '../../src/store/memory-store.ts';
+import { keyOf, NO_SIGNATURE, selfRecord } from './signed.ts';
 
 export const TEST_CONFIG: ProtocolConfig = {
   network: 'test',
@@ -14,6 +18,12 @@ export const TEST_CONFIG: ProtocolConfig = {
   messageTtlMs: 600_000,
   maxFailures: 3,
   probationMs: 60_000,
+  guidTimeoutMs: 3_600_000,
+  newcomerCertificateMs: 3_600_000,
+  powBits: 0,
+  groupMembersMax: 64,
+  networkKey: null,
+  localPeers: false,
   syncIntervalMs: 60_000,
   syncJitterMs: 30_000,
   hostedPrefix: 'local:/n/',
@@ -28,11 +38,6 @@ export function seededRandom(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-}
-
-/** 43 characters that tell the slot. */
-export function testKey(slot: number): string {
-  return `key${String(slot).padStart(39, '0')}A`;
 }
 
 interface TestNode {
@@ -57,6 +62,8 @@ export class TestNetwork {
   /** Handovers that the queue refuses, and crashes right after a commit, when set. */
   queueRefuses = false;
   losesEffectsOf = new Set<number>();
+  /** What nodes say of themselves: the shell raises it where their address has changed. Set it before nodes are added. */
+  incarnation = 0;
   now: Millis = 1_700_000_000_000;
   readonly #random: () => number;
   #events: { at: Millis; run: () => void }[] = [];
@@ -95,16 +102,27 @@ export class TestNetwork {
   }
 
   announce(): void {
-    const context = { now: this.now, rng: this.#random, config: this.config, address: 'local:', store: this.boot };
+    const context = this.#bootContext();
     const found = this.boot.transaction(() => announcement(context));
     if (!found) return;
-    for (const job of found.jobs) this.#deliver(job);
+    const sealed = found.bodies.map((body) => seal(body, NO_SIGNATURE));
+    for (const job of announcementJobs(context, sealed)) this.#deliver(job);
     this.boot.transaction(() => announced(this.boot, found.guids));
+  }
+
+  #bootContext() {
+    const trust = { networkKey: keyOf(0), secret: '00'.repeat(32), recentJoins: 0 };
+    const { config, boot: store, now } = this;
+    return { now, rng: this.#random, config, address: 'local:', ...trust, store };
   }
 
   originate(slot: number, data: JsonObject, options: Partial<Origination> = {}): Reply {
     const origination = { data, ttlSeconds: null, idempotencyKey: null, ...options };
-    return this.node(slot).driver.submit({ type: 'originate', originations: [origination] });
+    const { driver } = this.node(slot);
+    const drafted = draft(driver.context(), origination);
+    if (!drafted.ok) return { type: 'originated', results: [drafted] };
+    const message = sealMessage(drafted.value, NO_SIGNATURE);
+    return driver.submit({ type: 'originate', originations: [{ ...origination, message }] });
   }
 
   /** Runs what is under way, without letting timers fire. */
@@ -138,11 +156,15 @@ export class TestNetwork {
     this.#events.push({ at: this.now, run });
   }
 
+  #selfOf(slot: number) {
+    return selfRecord(slot, { address: `${this.config.hostedPrefix}${slot}`, incarnation: this.incarnation });
+  }
+
   #createDriver(slot: number, store: NodeStore): Driver {
     return new Driver({
       store,
       config: this.config,
-      self: { address: `${this.config.hostedPrefix}${slot}`, publicKey: testKey(slot) },
+      self: this.#selfOf(slot),
       host: {
         now: () => this.now,
         random: this.#random,
@@ -163,18 +185,27 @@ export class TestNetwork {
         this.logs.push(effect);
         return;
       case 'join': {
-        const context = { now: this.now, rng: this.#random, config: this.config, address: 'local:', store: this.boot };
-        const address = `${this.config.hostedPrefix}${slot}`;
-        const joined = this.boot.transaction(() => join(context, testKey(slot), address));
-        this.#later(() =>
-          joined.ok
-            ? driver.submit({ type: 'join-accepted', joined: joined.value })
-            : driver.submit({ type: 'join-failed', reason: joined.error.reason }),
-        );
-        return;
+        const context = this.#bootContext();
+        const record = this.#selfOf(slot);
+        const joining = this.boot.transaction(() => draftJoin(context, record));
+        if (!joining.ok) return this.#later(() => driver.submit({ type: 'join-failed', reason: joining.error.reason }));
+        const allocation = { ...joining.value.allocation };
+        allocation.certificate = { ...allocation.certificate, signature: NO_SIGNATURE };
+        this.boot.transaction(() => commitJoin(context, { ...joining.value, allocation }));
+        const answer = joined(context, allocation);
+        return this.#later(() => driver.submit({ type: 'join-accepted', joined: answer }));
       }
       case 'sync':
-        this.#later(() => this.#sync(driver, effect));
+        this.#later(() =>
+          // Nobody is outside of this network: not those either who have moved.
+          effect.to.outside
+            ? driver.submit({ type: 'sync-failed', guid: effect.to.guid, reason: 'outside' })
+            : this.#sync(driver, effect),
+        );
+        return;
+      case 'probe':
+        // Nobody is outside of this network.
+        this.#later(() => driver.submit({ type: 'probe-failed', guid: effect.to.guid, reason: 'outside' }));
         return;
       case 'hand-over':
         this.#later(() => {
@@ -190,7 +221,7 @@ export class TestNetwork {
     const callee = this.#at(effect.to.address);
     const reply = callee.down
       ? null
-      : callee.driver.submit({ type: 'sync-asked', request: effect.request, authenticated: true });
+      : callee.driver.submit({ type: 'sync-asked', request: effect.request, caller: effect.request.guid });
     if (reply?.type === 'sync' && reply.answer) {
       driver.submit({ type: 'sync-answered', guid: effect.to.guid, answer: reply.answer });
     } else driver.submit({ type: 'sync-failed', guid: effect.to.guid, reason: 'down' });
@@ -217,7 +248,7 @@ export class TestNetwork {
       this.arrivals.set(body, counts.set(target.slot, (counts.get(target.slot) ?? 0) + 1));
     }
     const deliveries = bundle.bodies.map((body) => ({ body, range: leg.range, hops: bundle.hops }));
-    target.driver.submit({ type: 'deliver', deliveries, newest: job.from });
+    target.driver.submit({ type: 'deliver', deliveries, newest: job.from, bringer: null });
   }
 
   /** Id of a body that its sender still has. */

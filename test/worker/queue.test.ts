@@ -1,9 +1,9 @@
 // The real queue: what can't be delivered comes back to its sender by way of the dead letters, and nothing else is held up.
 import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Canonical } from '../../src/protocol/canonical.ts';
 import type { Job } from '../../src/protocol/job.ts';
-import { TRIES_MAX } from '../../src/queue/consumer.ts';
+import type { Sealed } from '../../src/protocol/seal.ts';
+import { INSIDE } from '../../src/queue/consumer.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
 import { bindings, broadcast, callsOf, eventually, everywhere, startNetwork } from './support.ts';
 import { bodyAt } from './bodies.ts';
@@ -26,8 +26,10 @@ async function unreadable(): Promise<number> {
   return Number(/pychain_jobs_unreadable_total (\d+)/.exec(await response.text())?.[1]);
 }
 
-function job(body: Canonical, slots: readonly number[], tries: number): Job {
-  const legs = slots.map((slot) => ({ to: slot, address: `local:/n/${slot}`, range: { from: slot, to: slot - 1 } }));
+function job(body: Sealed, slots: readonly number[], tries: number): Job {
+  const legs = slots.map((slot) => {
+    return { to: slot, address: `local:/n/${slot}`, range: { from: slot, to: slot - 1 }, outside: null };
+  });
   const from = { guid: 2, address: 'local:/n/2', maxGuid: 16 };
   return { network: 'test', from, bundles: [{ bodies: [body], legs, hops: 1, attempt: 0 }], tries };
 }
@@ -39,7 +41,7 @@ describe('queue', () => {
     const body = await bodyAt(2, id);
     const calls = await arrivals(7);
     // Slot 99 does not exist: the last try fails, the letter is dead, its consumer tells node 2.
-    await sendJobs(bindings.DELIVERIES, [job(body, [99, 7], TRIES_MAX - 1)]);
+    await sendJobs(bindings.DELIVERIES, [job(body, [99, 7], INSIDE.triesMax - 1)]);
     await eventually('the sender hears of it', async () => (await sample(2, 'undeliverable')) === 1);
     await eventually('the other leg arrived', async () => (await arrivals(7)) > calls);
     // The message is where it was: node 2 has it, and owes nobody who exists anything.

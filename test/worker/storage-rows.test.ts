@@ -3,11 +3,13 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import document from '../../docs/storage.md?raw';
 import { openDurableSql } from '../../src/durable/durable-sql.ts';
-import { join } from '../../src/protocol/boot.ts';
-import { composeMessage } from '../../src/protocol/message.ts';
+import { commitJoin, draftJoin } from '../../src/protocol/boot.ts';
+import { Nonces } from '../../src/protocol/nonces.ts';
 import { Roster } from '../../src/protocol/roster.ts';
 import { openSqlBootStore } from '../../src/store/sql-boot-store.ts';
 import { openSqlNodeStore } from '../../src/store/sql-node-store.ts';
+import { TEST_CONFIG } from '../support/network.ts';
+import { keyOf, member, sealed, selfRecord } from '../support/signed.ts';
 import { bindings, broadcast, callsOf, eventually, objectOf, startNetwork } from './support.ts';
 
 const ALONE = { from: 3, to: 2 };
@@ -42,9 +44,8 @@ function deliveries(count: number, range: { from: number; to: number }) {
   const now = Date.now();
   return Array.from({ length: count }, () => {
     const content = { network: 'test', data: { made: made++ }, originator: { guid: 9, address: 'local:/n/9' } };
-    const message = composeMessage({ ...content, broadcastAt: now, expiresAt: now + 600_000 }, made);
-    if (!message.ok) throw new Error(message.error.reason);
-    return { body: message.value.body, range, hops: 1 };
+    const message = sealed({ ...content, broadcastAt: now, expiresAt: now + 600_000 }, made);
+    return { body: message.sealed, range, hops: 1 };
   });
 }
 
@@ -113,15 +114,23 @@ describe('rows written', () => {
   it('by peers learned', async () => {
     await runInDurableObject(bindings.NODES.get(bindings.NODES.newUniqueId()), (_, state) => {
       const store = openSqlNodeStore(openDurableSql(state.storage));
-      const policy = { maxFailures: 3, probationMs: 0, hostedPrefix: 'local:/n/' };
-      const roster = new Roster(store.roster, policy, () => undefined);
-      for (let guid = 1; guid <= 100; guid++) {
-        const address = `local:/n/${guid}`;
-        roster.learn({ guid, address, publicKey: 'k'.repeat(43), incarnation: 0, capabilities: [] }, 1);
-      }
+      const roster = new Roster(store.roster, TEST_CONFIG, () => undefined);
+      for (let guid = 1; guid <= 100; guid++) roster.learn(member(guid), 1);
       const before = store.rowsWritten();
       roster.flush();
       expect(store.rowsWritten() - before).toBe(documented('100 peers learned'));
+    });
+  });
+
+  it('by a signed request', async () => {
+    await runInDurableObject(bindings.NODES.get(bindings.NODES.newUniqueId()), (_, state) => {
+      const store = openSqlNodeStore(openDurableSql(state.storage));
+      const nonces = new Nonces(store.nonces);
+      for (let index = 0; index < 300; index++) {
+        const before = store.rowsWritten();
+        expect(nonces.use(7, `nonce-${index}-0123456789`, 60_000, 1_000)).toBe('fresh');
+        expect(store.rowsWritten() - before).toBe(documented('a signed request'));
+      }
     });
   });
 
@@ -130,23 +139,13 @@ describe('rows written', () => {
     await runInDurableObject(stub, (_, state) => {
       const sql = openDurableSql(state.storage);
       const store = openSqlBootStore(sql);
-      const config = {
-        network: 'test',
-        fanout: 4,
-        messageTtlMs: 1,
-        maxFailures: 1,
-        probationMs: 0,
-        syncIntervalMs: 1,
-        syncJitterMs: 0,
-      };
-      const context = {
-        now: 1,
-        rng: () => 0,
-        config: { ...config, hostedPrefix: 'local:/n/' },
-        address: 'local:',
-        store,
-      };
-      const joins = () => store.transaction(() => join(context, `${'k'.repeat(42)}A`, 'local:/n/1'));
+      const trust = { networkKey: keyOf(0), secret: '00'.repeat(32), recentJoins: 0 };
+      const context = { now: 5_000, rng: () => 0, config: TEST_CONFIG, address: 'local:', ...trust, store };
+      const joins = () =>
+        store.transaction(() => {
+          const draft = draftJoin(context, selfRecord(1));
+          if (draft.ok) commitJoin(context, draft.value);
+        });
       const before = sql.rowsWritten();
       joins();
       const after = sql.rowsWritten();

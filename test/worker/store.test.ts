@@ -13,7 +13,7 @@ const { NODES } = env as unknown as Env;
 async function withStorage(use: (storage: DurableObjectStorage) => void): Promise<void> {
   const stub = NODES.get(NODES.newUniqueId());
   await runInDurableObject(stub, (_, state) => {
-    for (const table of ['meta', 'roster', 'segments', 'repairs', 'timers', 'migrations']) {
+    for (const table of ['meta', 'roster', 'segments', 'repairs', 'nonces', 'timers', 'migrations']) {
       state.storage.sql.exec(`DROP TABLE ${table}`);
     }
     use(state.storage);

@@ -1,0 +1,85 @@
+// Originating: messages that applications give to a node. The message is drafted, the shell signs it, and it is taken: stored before
+// anybody is told that it was.
+import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
+import type { Context, Originated, Origination, OriginationError, SignedOrigination } from './effects.ts';
+import { hasRoom } from './forwarding.ts';
+import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
+import type { Arrival } from './mempool.ts';
+import { composeMessage, eventOf, PEER_JOINED, type Draft, type Message } from './message.ts';
+import { wholeRing } from './tree.ts';
+import { err, ok, type Guid, type Result } from './types.ts';
+
+/**
+ * Makes the message of an origination, for the shell to sign: the first half of originating. Nothing is stored, so what comes between
+ * the halves loses nothing that was promised.
+ */
+export function draft(context: Context, origination: Origination): Result<Draft, OriginationError> {
+  const { guid } = context.state;
+  if (guid === null) return err({ reason: 'not-joined' });
+  if (eventOf(origination.data)?.name === PEER_JOINED) {
+    const message = 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here';
+    return err({ reason: 'bad-data', path: 'data.event.name', message });
+  }
+  return compose(context, guid, origination);
+}
+
+/** Takes signed messages from an application: all that fit are stored in one transaction, each gets its own answer. */
+export function originate(
+  context: Context,
+  originations: readonly SignedOrigination[],
+): Result<Originated, OriginationError>[] {
+  const { state } = context;
+  const guid = state.guid;
+  if (guid === null) return originations.map(() => err({ reason: 'not-joined' }));
+  const arrivals: Arrival[] = [];
+  const keys = new Map<string, Message>();
+  let bytes = 0;
+  const results = originations.map((origination): Result<Originated, OriginationError> => {
+    const { idempotencyKey, message } = origination;
+    const before = idempotencyKey === null ? null : earlier(context, idempotencyKey, keys);
+    if (before) {
+      const same = toCanonicalOrNull(before.data) === toCanonicalOrNull(origination.data);
+      return same ? ok({ id: before.id, broadcastAt: before.broadcastAt }) : err({ reason: 'key-reused' });
+    }
+    const size = utf8Length(message.sealed);
+    if (!hasRoom(context, arrivals.length + 1, bytes + size)) {
+      return err({ reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX });
+    }
+    bytes += size;
+    arrivals.push({ message, range: wholeRing(guid), hops: 0, idempotencyKey });
+    if (idempotencyKey !== null) keys.set(idempotencyKey, message);
+    return ok({ id: message.id, broadcastAt: message.content.broadcastAt });
+  });
+  state.mempool.append(arrivals, context.now);
+  state.counters.add('originated', arrivals.length);
+  return results;
+}
+
+function compose(context: Context, guid: Guid, origination: Origination): Result<Draft, OriginationError> {
+  const { config, now } = context;
+  const ttlMs = origination.ttlSeconds === null ? config.messageTtlMs : origination.ttlSeconds * 1000;
+  const content = {
+    network: config.network,
+    data: origination.data,
+    originator: { guid, address: context.self.address },
+    broadcastAt: now,
+    expiresAt: now + ttlMs,
+  };
+  return composeMessage(content, Math.floor(context.rng() * 2 ** 53));
+}
+
+/** The message that was originated under a key before, in this batch or stored. */
+function earlier(context: Context, key: string, batch: ReadonlyMap<string, Message>) {
+  const sibling = batch.get(key);
+  if (sibling) return { id: sibling.id, ...sibling.content };
+  const entry = context.state.mempool.byKey(key);
+  return entry && context.state.mempool.read(entry);
+}
+
+function toCanonicalOrNull(data: Origination['data']): Canonical | null {
+  try {
+    return toCanonical(data);
+  } catch {
+    return null;
+  }
+}

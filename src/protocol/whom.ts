@@ -1,0 +1,77 @@
+// Whom a node sends to, synchronises with and probes, given what its roster says of them. Capabilities are asked here: nothing is used
+// with a peer that does not say that it can.
+import { CAN_DELIVER, CAN_SYNC, IMPATIENT_MS, PATIENT_MS, PROBES_MAX } from './limits.ts';
+import { backupPeers, primaryPeers } from './ring.ts';
+import { isLive, type Roster } from './roster.ts';
+import type { Candidate } from './tree.ts';
+import type { Guid, Millis, Peer } from './types.ts';
+
+/** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
+export function isHosted(peer: { readonly address: string }, hostedPrefix: string): boolean {
+  return peer.address.startsWith(hostedPrefix);
+}
+
+/** Peers that messages are sent to, in no particular order. Nobody's subtree hangs on one that is not alive and past probation. */
+export function candidates(roster: Roster, hostedPrefix: string): Candidate[] {
+  const found: Candidate[] = [];
+  for (const peer of roster.peers()) {
+    if (!isLive(peer.state)) continue;
+    if (!isHosted(peer, hostedPrefix) && !peer.capabilities.includes(CAN_DELIVER)) continue;
+    found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
+  }
+  return found;
+}
+
+/** Whether a node synchronises with a peer: it is there, as far as we know, and it can. */
+export function canSync(peer: Peer | null, hostedPrefix: string): peer is Peer {
+  if (!peer || !isLive(peer.state)) return false;
+  return isHosted(peer, hostedPrefix) || (peer.proved && peer.capabilities.includes(CAN_SYNC));
+}
+
+/** How long a peer may keep us waiting. */
+export function patience(peer: Peer): Millis {
+  return peer.state === 'alive' ? PATIENT_MS : IMPATIENT_MS;
+}
+
+/** Primary peers by the ring rules; where one cannot be asked, the first of its backups that can. */
+export function syncPeers(roster: Roster, hostedPrefix: string, guid: Guid, maxGuid: Guid): Peer[] {
+  const primaries = primaryPeers(guid, maxGuid);
+  const chosen = new Map<Guid, Peer>();
+  for (const [index, primary] of primaries.entries()) {
+    const next = primaries[index + 1] ?? primary;
+    const isThere = canSync(roster.get(primary), hostedPrefix);
+    const peer = [primary, ...(isThere ? [] : backupPeers(guid, primary, next, maxGuid))]
+      .map((candidate) => roster.get(candidate))
+      .find((candidate) => canSync(candidate, hostedPrefix));
+    if (peer) chosen.set(peer.guid, peer);
+  }
+  return [...chosen.values()];
+}
+
+/**
+ * Peers to probe in this round, drawn anew each time: those that never proved to be there, those whose probation is over, and those in
+ * trouble, the longer in trouble the seldomer. Few, and all at once: however many there are, a round waits for them as long as for one.
+ */
+export function probePeers(
+  roster: Roster,
+  round: readonly Peer[],
+  probationMs: Millis,
+  now: Millis,
+  rng: () => number,
+): Peer[] {
+  const asked = new Set(round.map((peer) => peer.guid));
+  const due = [...roster.peers()].filter((peer) => {
+    if (asked.has(peer.guid) || peer.state === 'left') return false;
+    if (!peer.proved && peer.failures === 0) return true;
+    if (peer.state === 'probation' && peer.failures === 0) return now - peer.since >= probationMs;
+    const isTroubled = peer.state === 'suspect' || peer.state === 'ignored' || !peer.proved;
+    return isTroubled && rng() < 1 / Math.max(1, peer.failures);
+  });
+  // The first of a shuffle, without shuffling all.
+  for (let index = 0; index < Math.min(PROBES_MAX, due.length); index++) {
+    const other = index + Math.floor(rng() * (due.length - index));
+    const [a, b] = [due[index], due[other]];
+    if (a && b) [due[index], due[other]] = [b, a];
+  }
+  return due.slice(0, PROBES_MAX);
+}

@@ -1,0 +1,336 @@
+import { describe, expect, it } from 'vitest';
+import type { DeliveryCheck, Outcome } from '../../src/protocol/effects.ts';
+import {
+  CLOCK_SKEW_MS_MAX,
+  EXTRA_RANGES_MAX,
+  HOPS_MAX,
+  MESSAGES_BURST,
+  ORIGINATOR_BURST,
+} from '../../src/protocol/limits.ts';
+import type { Delivery, Range } from '../../src/protocol/types.ts';
+import { keyOf, member, outsider } from '../support/signed.ts';
+import { lines, Machine, MINE, only, probed, SELF } from './machine.ts';
+
+/** Demerits at which a caller is shut out, in invalid deliveries. */
+const INVALID_MAX = 10;
+
+const shutOut = (machine: Machine) => machine.state.standings.shutOut(machine.now);
+
+describe('what a peer outside brings', () => {
+  it('is taken where it is sound', () => {
+    const machine = new Machine([outsider(7)]);
+    const delivery = machine.delivery();
+    expect(machine.bring(7, [delivery, delivery])).toEqual(['new', 'duplicate']);
+    expect(machine.bring(7, [delivery])).toEqual(['duplicate']);
+    expect(machine.state.mempool.size).toBe(1);
+    expect(shutOut(machine)).toBe(0);
+  });
+
+  const spoilt: [string, (machine: Machine) => Delivery, DeliveryCheck][] = [
+    ['forged', (machine) => machine.delivery(), 'forged'],
+    ['too-many-hops', (machine) => machine.delivery({}, { hops: HOPS_MAX + 1 }), 'sound'],
+    ['bad-range', (machine) => machine.delivery({}, { range: { from: SELF, to: SELF } }), 'sound'],
+    ['other-network', (machine) => machine.delivery({ network: 'other' }), 'sound'],
+    ['not-canonical', (machine) => ({ ...machine.delivery(), body: '{"a": 1}' as Delivery['body'] }), 'sound'],
+    ['bad-signature', (machine) => ({ ...machine.delivery(), body: 'x{}' as Delivery['body'] }), 'sound'],
+    [
+      'from-the-future',
+      (machine) => machine.delivery({ broadcastAt: machine.now + 2 * CLOCK_SKEW_MS_MAX + 1_000 }),
+      'sound',
+    ],
+  ];
+
+  it.each(spoilt)('is refused and held against it where it is %s', (reason, make, check) => {
+    const machine = new Machine([outsider(7)]);
+    machine.take();
+    const deliveries = Array.from({ length: INVALID_MAX }, () => make(machine));
+    const checks = deliveries.map(() => check);
+    expect(machine.bring(7, deliveries.slice(1), checks)).toEqual(deliveries.slice(1).map(() => 'rejected'));
+    const effects = machine.take();
+    // A line a reason, not one a message.
+    expect(lines(effects, 'deliveries_rejected')).toMatchObject([
+      { level: 'WARNING', fields: { reason, count: INVALID_MAX - 1, guid: 7 } },
+    ]);
+    expect(lines(effects, 'caller_shut_out')).toEqual([]);
+    expect(shutOut(machine)).toBe(0);
+    machine.bring(7, deliveries.slice(0, 1), checks);
+    expect(lines(machine.take(), 'caller_shut_out')).toMatchObject([{ fields: { guid: 7 } }]);
+    expect(shutOut(machine)).toBe(1);
+    expect(machine.state.mempool.size).toBe(0);
+  });
+
+  it('is to be sent again where it is ahead of our clock, but not of every clock that is tolerated', () => {
+    const machine = new Machine([outsider(7)]);
+    const ahead = machine.delivery({ broadcastAt: machine.now + CLOCK_SKEW_MS_MAX + 1_000 });
+    expect(
+      machine.bring(
+        7,
+        Array.from({ length: 2 * INVALID_MAX }, () => ahead),
+      ),
+    ).toEqual(Array.from({ length: 2 * INVALID_MAX }, () => 'busy'));
+    expect(shutOut(machine)).toBe(0);
+    machine.now += 1_000;
+    expect(machine.bring(7, [ahead])).toEqual(['new']);
+  });
+
+  it('is passed on with no more hops than are allowed: nobody is blamed for those before', () => {
+    const machine = new Machine([outsider(7), outsider(4), outsider(3)]);
+    machine.trust(3, 4, 7);
+    expect(machine.bring(7, [machine.delivery({}, { hops: HOPS_MAX, range: { from: 4, to: 2 } })])).toEqual(['new']);
+    const handovers = machine.take().flatMap((effect) => (effect.type === 'hand-over' ? effect.outbound : []));
+    expect(handovers.flatMap(({ bundles }) => bundles.map(({ hops }) => hops))).toEqual([HOPS_MAX]);
+  });
+
+  it('is not held against it where it is only late', () => {
+    const machine = new Machine([outsider(7)]);
+    const late = { broadcastAt: machine.now - 60_000, expiresAt: machine.now };
+    const deliveries = Array.from({ length: 5 * INVALID_MAX }, () => machine.delivery(late));
+    expect(new Set(machine.bring(7, deliveries))).toEqual(new Set(['rejected']));
+    expect(shutOut(machine)).toBe(0);
+  });
+
+  it('is held against nobody where the own queue brings it', () => {
+    const machine = new Machine([outsider(7)]);
+    const deliveries = Array.from({ length: 50 }, () => machine.delivery({}, { hops: HOPS_MAX + 1 }));
+    const reply = machine.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    expect(reply).toEqual({ type: 'delivered', outcomes: deliveries.map(() => 'rejected') });
+    expect(shutOut(machine)).toBe(0);
+  });
+
+  it('with as many hops as allowed is taken', () => {
+    const machine = new Machine([outsider(7)]);
+    expect(machine.bring(7, [machine.delivery({}, { hops: HOPS_MAX })])).toEqual(['new']);
+  });
+
+  it('of an originator that is not known yet is wanted later, and not held against it', () => {
+    const machine = new Machine([outsider(7)]);
+    const deliveries = Array.from({ length: 2 * INVALID_MAX }, () =>
+      machine.delivery({ originator: { guid: 99, address: 'x' } }),
+    );
+    const checks = deliveries.map(() => 'unknown-originator' as const);
+    expect(new Set(machine.bring(7, deliveries, checks))).toEqual(new Set(['busy']));
+    expect(machine.state.mempool.size).toBe(0);
+    expect(shutOut(machine)).toBe(0);
+    expect(new Set(machine.bring(7, deliveries))).toEqual(new Set(['new']));
+  });
+
+  it('that nobody checked counts as forged', () => {
+    const machine = new Machine([outsider(7)]);
+    expect(machine.bring(7, [machine.delivery(), machine.delivery()], ['sound'])).toEqual(['new', 'rejected']);
+  });
+
+  it('mixed is answered one by one, in its order', () => {
+    const machine = new Machine([outsider(7)]);
+    const [fresh, forged, unknown] = [machine.delivery(), machine.delivery(), machine.delivery()];
+    const checks: DeliveryCheck[] = ['sound', 'forged', 'unknown-originator', 'sound'];
+    expect(machine.bring(7, [fresh, forged, unknown, fresh], checks)).toEqual(['new', 'rejected', 'busy', 'duplicate']);
+  });
+});
+
+describe('rates', () => {
+  const count = (outcomes: readonly Outcome[], outcome: Outcome) =>
+    outcomes.filter((found) => found === outcome).length;
+  /** Of as many originators as it takes not to reach the limit of one. */
+  const many = (machine: Machine, size: number) =>
+    Array.from({ length: size }, (_, index) =>
+      machine.delivery({ originator: { guid: 100 + (index % 10), address: 'x' } }),
+    );
+
+  it('bound what one peer brings; another still brings its own', () => {
+    const machine = new Machine([outsider(7), outsider(8)]);
+    const outcomes = machine.bring(7, many(machine, MESSAGES_BURST + 100));
+    expect([count(outcomes, 'new'), count(outcomes, 'busy')]).toEqual([MESSAGES_BURST, 100]);
+    expect(machine.bring(8, [machine.delivery()])).toEqual(['new']);
+    expect(shutOut(machine)).toBe(0);
+    machine.now += 10_000;
+    expect(count(machine.bring(7, many(machine, 100)), 'new')).toBe(100);
+  });
+
+  it('bound what one originator has brought, by whomever; others still get through', () => {
+    const machine = new Machine([outsider(7), outsider(8)]);
+    const flood = (size: number) =>
+      Array.from({ length: size }, () => machine.delivery({ originator: { guid: 50, address: 'x' } }));
+    const first = machine.bring(7, flood(ORIGINATOR_BURST / 2));
+    const second = machine.bring(8, flood(ORIGINATOR_BURST / 2 + 100));
+    expect(count([...first, ...second], 'new')).toBe(ORIGINATOR_BURST);
+    expect(count(second, 'busy')).toBe(100);
+    expect(machine.bring(8, [machine.delivery({ originator: { guid: 51, address: 'x' } })])).toEqual(['new']);
+    expect(shutOut(machine)).toBe(0);
+  });
+
+  it('are not used up by copies of what is known already', () => {
+    const machine = new Machine([outsider(7)]);
+    const known = machine.delivery({ originator: { guid: 50, address: 'x' } });
+    machine.bring(7, [known]);
+    machine.bring(
+      7,
+      Array.from({ length: ORIGINATOR_BURST }, () => known),
+    );
+    const rest = Array.from({ length: 900 }, () => machine.delivery({ originator: { guid: 50, address: 'x' } }));
+    expect(count(machine.bring(7, rest), 'new')).toBe(900);
+  });
+
+  it('do not bound the own queue', () => {
+    const machine = new Machine();
+    const deliveries = Array.from({ length: MESSAGES_BURST + 500 }, () => machine.delivery());
+    const reply = machine.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    expect(reply.type === 'delivered' && count(reply.outcomes, 'new')).toBe(MESSAGES_BURST + 500);
+  });
+});
+
+describe('ranges', () => {
+  it('that duplicates bring are taken on up to a limit', () => {
+    const machine = new Machine([outsider(7)]);
+    const delivery = machine.delivery();
+    machine.bring(7, [delivery]);
+    const taken: number[] = [];
+    let rows = 0;
+    for (let index = 1; index <= EXTRA_RANGES_MAX + 20; index++) {
+      // Each is wider than the one before.
+      const range = { from: SELF, to: 1_000_000 - index };
+      if (index === EXTRA_RANGES_MAX + 1) rows = machine.store.rowsWritten();
+      expect(machine.bring(7, [{ ...delivery, range }])).toEqual(['duplicate']);
+      const entry = machine.state.mempool.get(machine.state.mempool.entriesOf(1)[0]?.id ?? '');
+      if (entry && machine.state.mempool.isCovered(entry, range)) taken.push(index);
+    }
+    // What is beyond is not owed to anybody, so nothing is stored for it.
+    expect(machine.store.rowsWritten()).toBe(rows);
+    expect(taken).toEqual(Array.from({ length: EXTRA_RANGES_MAX }, (_, index) => index + 1));
+  });
+
+  it('that are covered already cost nothing', () => {
+    const machine = new Machine([outsider(7)]);
+    const delivery = machine.delivery({}, { range: { from: SELF, to: 0 } });
+    machine.bring(7, [delivery]);
+    const inner = { ...delivery, range: { from: SELF - 1, to: 1 } };
+    const rows = machine.store.rowsWritten();
+    for (let count = 0; count < 50; count++) machine.bring(7, [inner]);
+    expect(machine.store.rowsWritten()).toBe(rows);
+    const wider = { ...delivery, range: { from: SELF + 1, to: 0 } };
+    machine.bring(7, [wider]);
+    const [entry] = machine.state.mempool.entriesOf(1);
+    expect(entry && machine.state.mempool.isCovered(entry, wider.range)).toBe(true);
+  });
+});
+
+describe('what is handed over', () => {
+  const spread = (machine: Machine) => machine.delivery({}, { range: { from: SELF - 1, to: SELF } });
+
+  it('goes to peers outside in jobs of their own', () => {
+    const machine = new Machine([member(1), member(2), outsider(7), outsider(8)], { fanout: 8 });
+    machine.trust(7);
+    machine.take();
+    machine.bring(7, [spread(machine)]);
+    const [handover] = only(machine.take(), 'hand-over');
+    const legs = (jobs = handover?.jobs ?? []) =>
+      jobs.flatMap(({ bundles }) => bundles.flatMap((bundle) => bundle.legs));
+    expect(legs().map(({ to, outside }) => [to, outside])).toEqual([
+      [2, null],
+      [1, null],
+    ]);
+    expect(legs(handover?.outbound).map(({ to, outside }) => [to, outside])).toEqual([
+      [8, { publicKey: keyOf(8), isTrusted: false }],
+      [7, { publicKey: keyOf(7), isTrusted: true }],
+    ]);
+    expect(machine.state.counters.get('jobs')).toBe(2);
+    machine.submit({ type: 'handed-over', id: handover?.id ?? 0 });
+    expect(machine.state.counters.get('legs_handed_over')).toBe(4);
+  });
+
+  it('has no empty jobs where all are of one kind', () => {
+    const own = new Machine([member(1)]);
+    own.bring(7, [spread(own)]);
+    expect(only(own.take(), 'hand-over')).toMatchObject([{ jobs: [{}], outbound: [] }]);
+    const elsewhere = new Machine([outsider(7)]);
+    elsewhere.bring(7, [spread(elsewhere)]);
+    expect(only(elsewhere.take(), 'hand-over')).toMatchObject([{ jobs: [], outbound: [{}] }]);
+  });
+
+  it('holds the very bytes that came', () => {
+    const machine = new Machine([member(1), outsider(7)]);
+    const delivery = spread(machine);
+    machine.bring(7, [delivery]);
+    const [handover] = only(machine.take(), 'hand-over');
+    const bodies = [...(handover?.jobs ?? []), ...(handover?.outbound ?? [])].flatMap(({ bundles }) =>
+      bundles.flatMap((bundle) => bundle.bodies),
+    );
+    expect(bodies).toEqual([delivery.body, delivery.body]);
+  });
+
+  it('hangs no subtree on a newcomer', () => {
+    const machine = new Machine([outsider(1), outsider(2), outsider(3), outsider(4)], { fanout: 2 });
+    machine.bring(7, [spread(machine)]);
+    const [handover] = only(machine.take(), 'hand-over');
+    const legs = (handover?.outbound ?? []).flatMap(({ bundles }) => bundles.flatMap((bundle) => bundle.legs));
+    expect(legs.map(({ to }) => to).sort()).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('a range that could not be delivered', () => {
+  const owed = (machine: Machine, to: number, range: Range) => {
+    machine.bring(8, [machine.delivery()]);
+    const ids = machine.state.mempool.entriesOf(1).map(({ id }) => id);
+    machine.submit({ type: 'undeliverable', legs: [{ to, range, attempt: 0, ids }], reason: 'timeout' });
+    return machine.state.repairs.size;
+  };
+
+  it('is owed where someone is, now or later', () => {
+    const proved = new Machine([outsider(7)]);
+    proved.answerProbe(7);
+    expect(owed(proved, 7, { from: 7, to: 6 })).toBe(1);
+    const ignored = new Machine([outsider(7)], { maxFailures: 1 });
+    ignored.answerProbe(7);
+    expect(owed(ignored, 7, { from: 7, to: 6 })).toBe(1);
+    expect(ignored.stateOf(7)).toBe('ignored');
+    const around = new Machine([outsider(6), outsider(7)]);
+    expect(owed(around, 7, { from: 7, to: 5 })).toBe(1);
+  });
+
+  it('is owed to no stranger who was never there', () => {
+    expect(owed(new Machine([outsider(7)]), 7, { from: 7, to: 6 })).toBe(0);
+    // Whoever else there is has its own.
+    expect(owed(new Machine([outsider(6), outsider(7)]), 7, { from: 7, to: 6 })).toBe(0);
+  });
+});
+
+describe('a peer outside that took a delivery', () => {
+  it('is asked who it is before it is trusted, once in a while', () => {
+    const machine = new Machine([outsider(7)]);
+    machine.now += machine.config.probationMs;
+    expect(probed(machine.effectsOf({ type: 'reached', guid: 7 }))).toEqual([7]);
+    expect(machine.state.roster.get(7)).toMatchObject({ state: 'probation', proved: false });
+    for (let count = 0; count < 100; count++) {
+      expect(probed(machine.effectsOf({ type: 'reached', guid: 7 }))).toEqual([]);
+    }
+    machine.answerProbe(7);
+    expect(machine.stateOf(7)).toBe('alive');
+  });
+
+  it('and has told who it is, is there: it is trusted after its probation', () => {
+    const machine = new Machine([outsider(7)]);
+    machine.answerProbe(7);
+    machine.submit({ type: 'probe-failed', guid: 7, reason: 'timeout' });
+    expect(machine.stateOf(7)).toBe('suspect');
+    expect(probed(machine.effectsOf({ type: 'reached', guid: 7 }))).toEqual([]);
+    expect(machine.stateOf(7)).toBe('probation');
+    machine.now += machine.config.probationMs;
+    machine.submit({ type: 'reached', guid: 7 });
+    expect(machine.stateOf(7)).toBe('alive');
+  });
+
+  it('and is not known is nobody', () => {
+    const machine = new Machine();
+    expect(probed(machine.effectsOf({ type: 'reached', guid: 99 }))).toEqual([]);
+    expect(machine.stateOf(99)).toBeNull();
+  });
+
+  it('did not is in trouble; a newcomer is ignored', () => {
+    const machine = new Machine([outsider(7), outsider(8)]);
+    machine.trust(8);
+    machine.bring(8, [machine.delivery()]);
+    const id = machine.state.mempool.entriesOf(1)[0]?.id ?? '';
+    const legs = [7, 8].map((to) => ({ to, range: MINE, attempt: 0, ids: [id] }));
+    machine.submit({ type: 'undeliverable', legs, reason: 'timeout' });
+    expect([machine.stateOf(7), machine.stateOf(8)]).toEqual(['ignored', 'suspect']);
+  });
+});
