@@ -14,6 +14,8 @@ const WORKER_VARIABLES = {
   NETWORK_SYNC_INTERVAL: '3600',
   NETWORK_SYNC_JITTER: '0',
   LOG_LEVEL: 'ERROR',
+  // Enough to see that work is asked for, little enough to be done often.
+  POW_BITS: '8',
   ADMIN_TOKEN: 'admin-token-for-tests',
 };
 
