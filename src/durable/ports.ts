@@ -13,8 +13,8 @@ import { peerClient } from './outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
 import { withTimeout } from './timeout.ts';
 
-/** A delivery is stored before it is answered; a node that takes longer than this is not well. */
-const DELIVER_TIMEOUT_MS = 10_000;
+/** A delivery is stored before it is answered; a node that takes longer than this is not well, and others take its range over. */
+const DELIVER_TIMEOUT_MS = 5_000;
 
 /** A boot object that hangs must not keep nodes asleep. */
 const BOOT_TIMEOUT_MS = 5_000;
@@ -29,6 +29,17 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
     },
     resend: (jobs, delaySeconds) => sendJobs(env.DELIVERIES, jobs, delaySeconds),
     bury: (jobs) => sendJobs(env.DEAD_LETTERS, jobs),
+    async report(sender, legs) {
+      // The boot node has no mempool to repair from: what it announced reaches members by sync.
+      if (sender.guid === BOOT_GUID) return log('WARNING', 'network_sync', 'announcement_lost', { legs: legs.length });
+      const slot = slotOf(sender.address, config);
+      if (slot === null) {
+        // Nobody is left to repair it: NODE_COUNT was lowered, or the deployment has moved.
+        log('ERROR', 'mempool', 'sender_gone', { address: sender.address, legs: legs.length });
+        return bootFacade(env).countLost(legs.length);
+      }
+      await nodeStub(env, slot).undeliverable(legs, 'no answer');
+    },
     unreadable: () => bootFacade(env).countLost(1),
     now: () => Date.now(),
     log: (level, event, fields) => log(level, 'mempool', event, fields),
@@ -61,22 +72,7 @@ export function outsidePorts(env: Env, config: Config, log: Log): ConsumerPorts 
 
 /** Ports of the dead letters' consumer. */
 export function deadLetterPorts(env: Env, config: Config, log: Log): DeadLetterPorts {
-  const { unreadable, log: logEvent } = insidePorts(env, config, log);
-  return {
-    async report(sender, legs) {
-      // The boot node has no mempool to repair from: what it announced reaches members by sync.
-      if (sender.guid === BOOT_GUID) return log('WARNING', 'network_sync', 'announcement_lost', { legs: legs.length });
-      const slot = slotOf(sender.address, config);
-      if (slot === null) {
-        // Nobody is left to repair it: NODE_COUNT was lowered, or the deployment has moved.
-        log('ERROR', 'mempool', 'sender_gone', { address: sender.address, legs: legs.length });
-        return bootFacade(env).countLost(legs.length);
-      }
-      await nodeStub(env, slot).undeliverable(legs, 'the queue gave up');
-    },
-    unreadable,
-    log: logEvent,
-  };
+  return insidePorts(env, config, log);
 }
 
 /** Ports of the cron tick. */

@@ -196,6 +196,7 @@ export function announcementJobs(context: BootContext, bodies: readonly Sealed[]
     legs: legs.map((leg) => ({ ...leg, address: addresses.get(leg.to) ?? '', outside: null })),
     hops: 1,
     attempt: 0,
+    without: [],
   };
   return packJobs(config.network, { guid: BOOT_GUID, address, maxGuid: store.maxGuid() }, [bundle]);
 }

@@ -11,6 +11,7 @@ export type CounterName =
   | 'originated'
   | 'legs_handed_over'
   | 'legs_undeliverable'
+  | 'failovers'
   | 'legs_expired'
   | 'legs_dropped'
   | 'jobs'

@@ -74,6 +74,8 @@ export interface Undeliverable {
   readonly to: Guid;
   readonly range: Range;
   readonly attempt: number;
+  /** Who failed for this range just before. */
+  readonly without: readonly Guid[];
   readonly ids: readonly MessageId[];
 }
 

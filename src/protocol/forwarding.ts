@@ -13,7 +13,7 @@ import {
   type Undeliverable,
 } from './effects.ts';
 import { packJobs, type Bundle, type JobLeg } from './job.ts';
-import { CLOCK_SKEW_MS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
+import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
 import { decodeMessage, type Message, type Rejection } from './message.ts';
 import type { Repair } from './repairs.ts';
@@ -117,7 +117,7 @@ function takeOnRanges(context: Context, repeated: readonly [id: MessageId, range
     group.ids.push(id);
   }
   return [...owed.values()].flatMap(({ range, ids }) =>
-    oweRepair(context, { dueAt: context.now, attempt: 0, range, ids }),
+    oweRepair(context, { dueAt: context.now, attempt: 0, range, without: [], ids }),
   );
 }
 
@@ -130,14 +130,15 @@ export function handOver(context: Context): Effect[] {
   const guid = state.guid;
   if (guid === null || state.handover !== null || state.catchingUp !== null) return [];
   if ((state.timers.get('outbox')?.at ?? 0) > now) return [];
-  const bundles = new Map<string, { bodies: Sealed[]; legs: JobLeg[]; hops: number; attempt: number }>();
-  const add = (range: Range, hops: number, attempt: number, bodies: () => readonly Sealed[]) => {
-    const key = `${range.from} ${range.to} ${hops} ${attempt}`;
+  const bundles = new Map<string, Bundle & { bodies: Sealed[] }>();
+  const add: Add = ({ range, attempt, without }, hops, bodies) => {
+    const key = `${range.from} ${range.to} ${hops} ${attempt} ${without.join()}`;
     const bundle = bundles.get(key) ?? {
       bodies: [],
-      legs: legsOf(context, guid, range),
+      legs: legsOf(context, guid, range, without),
       hops: Math.min(hops + 1, HOPS_MAX),
       attempt,
+      without,
     };
     bundles.set(key, bundle);
     if (bundle.legs.length > 0) bundle.bodies.push(...bodies());
@@ -145,7 +146,7 @@ export function handOver(context: Context): Effect[] {
   const throughSeq = collectSegments(context, add);
   const repairs = state.repairs.due(now);
   for (const [, repair] of repairs) {
-    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair.range, hops, repair.attempt, () => bodies);
+    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair, hops, () => bodies);
   }
   const rows = repairs.map(([row]) => row);
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
@@ -198,7 +199,10 @@ export function handoverFailed(context: Context, id: number, reason: string): Ef
   return [logged('ERROR', 'mempool', 'handover_failed', { reason, retry_in: pause / 1000 })];
 }
 
-/** The queue gave legs up: the target has failed, and its range is owed again after a pause, as long as messages live. */
+/**
+ * Legs could not be delivered: the target has failed. Its range goes at once to the next that is there, and the target itself is
+ * owed its own copy, after a pause, as long as messages live.
+ */
 export function undeliverable(context: Context, legs: readonly Undeliverable[], reason: string): Effect[] {
   const { state, now } = context;
   const effects: Effect[] = [];
@@ -209,25 +213,43 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
     state.counters.add('legs_expired', leg.ids.length - ids.length);
     const fields = { to: leg.to, state: peerState, messages: ids.length, expired: leg.ids.length - ids.length, reason };
     effects.push(logged('WARNING', 'mempool', 'undeliverable', fields));
-    // Where nobody else is, and the target never proved to be there, nothing is owed: strangers must not crowd out repairs.
-    if (ids.length === 0 || !isAnybodyIn(context, leg.range)) continue;
-    const dueAt = now + backoffMs(leg.attempt, context.rng);
-    effects.push(...oweRepair(context, { dueAt, attempt: leg.attempt + 1, range: leg.range, ids }));
+    if (ids.length > 0) effects.push(...oweRange(context, leg, ids), ...oweTarget(context, leg, ids));
   }
   return effects;
 }
 
-/** Whether a range holds someone to send to, now or later. */
-function isAnybodyIn({ state, config }: Context, range: Range): boolean {
-  const isThere = candidates(state.roster, config.hostedPrefix).some(({ guid }) => inRange(range, guid));
-  return isThere || state.roster.ignoredIn(range).length > 0;
+/** The range of a failed leg, for the others in it. */
+function oweRange(context: Context, leg: Undeliverable, ids: readonly MessageId[]): Effect[] {
+  const { state, config, now } = context;
+  const { range, attempt } = leg;
+  const without = [...leg.without, leg.to];
+  const isThere = (excluded: readonly Guid[]) =>
+    candidates(state.roster, config.hostedPrefix).some(
+      ({ guid }) => inRange(range, guid) && !excluded.includes(guid) && guid !== state.guid,
+    );
+  if (without.length <= FAILOVERS_MAX && isThere(without)) {
+    state.counters.add('failovers', ids.length);
+    return oweRepair(context, { dueAt: now, attempt, range, without, ids });
+  }
+  // All who are there have failed just now: from the start, after a pause.
+  if (!isThere([leg.to])) return [];
+  const dueAt = now + backoffMs(attempt, context.rng);
+  return oweRepair(context, { dueAt, attempt: attempt + 1, range, without: [leg.to], ids });
+}
+
+/** The target's own copy. Who never proved to be there is owed nothing: strangers must not crowd out repairs. */
+function oweTarget(context: Context, { to, attempt }: Undeliverable, ids: readonly MessageId[]): Effect[] {
+  const peer = context.state.roster.get(to);
+  if (!peer?.proved || peer.state === 'left') return [];
+  const dueAt = context.now + backoffMs(attempt, context.rng);
+  return oweRepair(context, { dueAt, attempt: attempt + 1, range: onlyMe(to), without: [], ids });
 }
 
 /** Legs to the same target for the same range as one: a repair each would crowd out older ones. */
 function merged(legs: readonly Undeliverable[]): Undeliverable[] {
   const groups = new Map<string, Undeliverable>();
   for (const leg of legs) {
-    const key = `${leg.to} ${leg.range.from} ${leg.range.to} ${leg.attempt}`;
+    const key = `${leg.to} ${leg.range.from} ${leg.range.to} ${leg.attempt} ${leg.without.join()}`;
     const ids = new Set([...(groups.get(key)?.ids ?? []), ...leg.ids]);
     groups.set(key, { ...leg, ids: [...ids] });
   }
@@ -255,10 +277,12 @@ function oweIgnored(context: Context, repair: Repair): Effect[] {
   const attempt = repair.attempt + 1;
   return state.roster
     .ignoredIn(repair.range)
+    // Who failed just now is owed its copy already.
+    .filter((guid) => !repair.without.includes(guid))
     .slice(0, IGNORED_OWED_MAX)
     .flatMap((guid) => {
       const dueAt = now + backoffMs(attempt, context.rng);
-      return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), ids });
+      return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), without: [], ids });
     });
 }
 
@@ -283,7 +307,8 @@ function oweRepair(context: Context, repair: Repair): Effect[] {
   return [logged('ERROR', 'mempool', 'repair_dropped', { messages: dropped.ids.length, reason: 'too many repairs' })];
 }
 
-type Add = (range: Range, hops: number, attempt: number, bodies: () => readonly Sealed[]) => void;
+/** What is owed, the hops that its messages have made, and these. */
+type Add = (owed: Pick<Repair, 'range' | 'attempt' | 'without'>, hops: number, bodies: () => readonly Sealed[]) => void;
 
 /** Adds what unsettled segments owe, up to the size of a handover. Returns the last segment that is in it. */
 function collectSegments(context: Context, add: Add): number {
@@ -294,7 +319,7 @@ function collectSegments(context: Context, add: Add): number {
     if (bytes > HANDOVER_BYTES_MAX) return throughSeq;
     for (const entry of state.mempool.entriesOf(seq)) {
       if (entry.expiresAt <= now) continue;
-      add(entry.range, entry.hops, 0, () => {
+      add({ range: entry.range, attempt: 0, without: [] }, entry.hops, () => {
         const body = state.mempool.bodyOf(entry);
         bytes += body?.length ?? 0;
         return body === null ? [] : [body];
@@ -305,10 +330,11 @@ function collectSegments(context: Context, add: Add): number {
   return throughSeq;
 }
 
-function legsOf(context: Context, guid: Guid, range: Range): JobLeg[] {
+function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
   const { state, config } = context;
   const { roster } = state;
-  return cutRange(range, guid, candidates(roster, config.hostedPrefix), config.fanout).flatMap((leg) => {
+  const members = candidates(roster, config.hostedPrefix).filter((member) => !without.includes(member.guid));
+  return cutRange(range, guid, members, config.fanout).flatMap((leg) => {
     const peer = roster.get(leg.to);
     if (!peer) return [];
     const isOwn = isHosted(peer, config.hostedPrefix);

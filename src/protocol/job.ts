@@ -1,7 +1,7 @@
 // Jobs: what a node hands to the queue. One queue message holds whole batches of messages with all their legs. The text is
 // lines: a header of JSON, then one sealed message a line, so that no message is parsed or escaped on its way.
 import { utf8Length } from './canonical.ts';
-import { JOB_BYTES_MAX, JOB_LEGS_BYTES_MAX, JOB_LEGS_MAX, PROTOCOL } from './limits.ts';
+import { FAILOVERS_MAX, JOB_BYTES_MAX, JOB_LEGS_BYTES_MAX, JOB_LEGS_MAX, PROTOCOL } from './limits.ts';
 import { isAddress, isGuid, isObject } from './message.ts';
 import type { Sealed } from './seal.ts';
 import { isPublicKey } from './signed-text.ts';
@@ -28,8 +28,10 @@ export interface Bundle {
   readonly legs: readonly JobLeg[];
   /** Hops of the copies when they arrive. */
   readonly hops: number;
-  /** 0 at first; how often these legs were handed over again after a failure. */
+  /** 0 at first; how often these legs were handed over again after a pause. */
   readonly attempt: number;
+  /** Who has just failed for this range: others are tried before them. */
+  readonly without: readonly Guid[];
 }
 
 /** Who sends; failures are reported to it. */
@@ -65,7 +67,7 @@ export function packJobs(network: string, from: Sender, bundles: readonly Bundle
   };
   const overhead = 256 + from.address.length;
   for (const bundle of bundles.flatMap(splitLegs)) {
-    const head = 64 + bundle.legs.reduce((sum, leg) => sum + legBytes(leg), 0);
+    const head = 64 + bundle.without.length * 11 + bundle.legs.reduce((sum, leg) => sum + legBytes(leg), 0);
     let bodies: Sealed[] = [];
     const close = () => {
       if (bodies.length > 0) current.push({ ...bundle, bodies });
@@ -104,6 +106,7 @@ export function encodeJob(job: Job): string {
       messages: bundle.bodies.length,
       hops: bundle.hops,
       attempt: bundle.attempt,
+      ...(bundle.without.length > 0 && { without: bundle.without }),
       legs: bundle.legs.map(writeLeg),
     })),
   };
@@ -144,7 +147,9 @@ export function decodeJob(text: unknown): Result<Job, string> {
 
 function readBundle(value: JsonValue, lines: readonly string[], start: number): Bundle | null {
   if (!isObject(value)) return null;
-  const { messages, hops, attempt, legs } = value;
+  const { messages, hops, attempt, legs, without = [] } = value;
+  if (!Array.isArray(without) || without.length > FAILOVERS_MAX || !(without as readonly JsonValue[]).every(isGuid))
+    return null;
   if (!isCount(messages) || !isCount(hops) || !isCount(attempt) || !Array.isArray(legs)) return null;
   if (messages === 0 || start + messages > lines.length || legs.length > JOB_LEGS_MAX) return null;
   const read: JobLeg[] = [];
@@ -156,7 +161,13 @@ function readBundle(value: JsonValue, lines: readonly string[], start: number): 
     const outside = publicKey === undefined ? null : { publicKey, isTrusted: trusted === 1 };
     read.push({ to, address, range: { from: first, to: last }, outside });
   }
-  return { bodies: lines.slice(start, start + messages) as Sealed[], legs: read, hops, attempt };
+  return {
+    bodies: lines.slice(start, start + messages) as Sealed[],
+    legs: read,
+    hops,
+    attempt,
+    without: without as readonly Guid[],
+  };
 }
 
 function writeLeg({ to, address, range, outside }: JobLeg): readonly (string | number)[] {

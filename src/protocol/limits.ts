@@ -91,6 +91,9 @@ export const CLOCK_SKEW_MS_MAX = 60_000;
 /** Most hops that a copy says it made: counted no further. A tree with a fan-out of 2 over all GUIDs has 31 (guess: twice that). */
 export const HOPS_MAX = 64;
 
+/** Delegates of one range that may fail one after the other at once; then it waits for its turn (guess). */
+export const FAILOVERS_MAX = 8;
+
 /** Further ranges that one message may bring a node, in duplicates after failovers (guess). */
 export const EXTRA_RANGES_MAX = 8;
 

@@ -2,13 +2,15 @@
 // they outlive a crash; a row exists only where something failed.
 import { REPAIRS_MAX } from './limits.ts';
 import type { TextTable } from './store.ts';
-import type { MessageId, Millis, Range } from './types.ts';
+import type { Guid, MessageId, Millis, Range } from './types.ts';
 
 export interface Repair {
   readonly dueAt: Millis;
   /** How often the range was handed over before. */
   readonly attempt: number;
   readonly range: Range;
+  /** Who has just failed for the range, and is left out this time. */
+  readonly without: readonly Guid[];
   readonly ids: readonly MessageId[];
 }
 
@@ -69,7 +71,9 @@ function decodeRepair(body: string): Repair | null {
   try {
     const repair = JSON.parse(body) as Repair;
     const numbers = [repair.dueAt, repair.attempt, repair.range.from, repair.range.to];
-    return numbers.every(Number.isFinite) && Array.isArray(repair.ids) ? repair : null;
+    const sound = numbers.every(Number.isFinite) && Array.isArray(repair.ids);
+    // Stored by a version before there was a failover: nobody is left out.
+    return sound ? { ...repair, without: Array.isArray(repair.without) ? repair.without : [] } : null;
   } catch {
     return null;
   }

@@ -1,7 +1,8 @@
-// The queue's consumer: delivers the legs of whole batches of jobs, one call a target. What was delivered is acknowledged; what was
-// not goes back with a pause; after TRIES_MAX it goes to the dead letters, whose consumer tells the sender.
+// The queue's consumer: delivers the legs of whole batches of jobs, one call a target. What was delivered is acknowledged. Of a target that
+// does not answer the sender is told at once, so that others take its range over; a target that is busy is tried again with growing pauses.
+// A sender that can't be told is told by way of the dead letters.
 import { utf8Length } from '../protocol/canonical.ts';
-import type { Outcome } from '../protocol/effects.ts';
+import type { Outcome, Undeliverable } from '../protocol/effects.ts';
 import { decodeJob, packJobs, type Bundle, type Job, type JobLeg, type Sender } from '../protocol/job.ts';
 import {
   BACKOFF_MS_MAX,
@@ -10,9 +11,10 @@ import {
   DELIVERIES_CALL_MAX,
   DELIVERIES_MAX,
 } from '../protocol/limits.ts';
-import type { Delivery, JsonValue, Millis } from '../protocol/types.ts';
+import { BOOT_GUID, type Delivery, type JsonValue, type Millis } from '../protocol/types.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from './pool.ts';
+import { undelivered } from './undelivered.ts';
 
 /** Why a leg is not done, from harmless to bad: there was no time, the target asked for a later time, it did not answer. */
 const MISSES = ['postponed', 'busy', 'silent'] as const;
@@ -21,10 +23,11 @@ type Miss = (typeof MISSES)[number];
 /** Times that a leg is tried whose target is busy, before its sender hears of it (guess: about seven seconds in all). */
 const BUSY_TRIES_MAX = 4;
 
+/** Times that a leg of the boot node's is tried. */
+const BOOT_TRIES_MAX = 4;
+
 /** How one queue is worked off. */
 export interface Lane {
-  /** Times that a leg is tried whose target does not answer, before its sender hears of it. */
-  readonly triesMax: number;
   /** Calls under way at once. */
   readonly callsMax: number;
   /** Bytes of one call's messages, escaped as JSON has them where they are sent in JSON. */
@@ -34,21 +37,16 @@ export interface Lane {
   readonly budgetMs: Millis | null;
 }
 
-/** Nodes of this deployment, by RPC: about seven seconds in all (guess). Durable Object calls do not count to the six connections. */
+/** Nodes of this deployment, by RPC. Durable Object calls do not count to the six connections. */
 export const INSIDE: Lane = {
-  triesMax: 4,
   callsMax: 64,
   callBytesMax: 4_000_000,
   callDeliveriesMax: DELIVERIES_MAX,
   budgetMs: null,
 };
 
-/**
- * Peers outside, by HTTP. Six connections at once (PLATFORM.md 1.5). Tried once: the sender repairs with growing pauses, and knows whom to
- * stop calling. However many hang, a batch ends within the platform's 15 minutes.
- */
+/** Peers outside, by HTTP. Six connections at once (PLATFORM.md 1.5). However many hang, a batch ends within the platform's 15 minutes. */
 export const OUTSIDE: Lane = {
-  triesMax: 1,
   callsMax: 6,
   callBytesMax: BODY_BYTES_MAX - 8_192,
   callDeliveriesMax: DELIVERIES_CALL_MAX,
@@ -73,7 +71,9 @@ export interface ConsumerPorts {
   deliver(target: JobLeg, deliveries: readonly Delivery[], newest: Sender): Promise<readonly Outcome[]>;
   /** Puts jobs back with a pause. */
   resend(jobs: readonly Job[], delaySeconds: number): Promise<void>;
-  /** Gives jobs up. */
+  /** Tells a node what could not be delivered; throws where it cannot be told. */
+  report(sender: Sender, legs: readonly Undeliverable[]): Promise<void>;
+  /** Gives jobs up: their senders are told later. */
   bury(jobs: readonly Job[]): Promise<void>;
   /** A message that is no job: counted, never delivered. */
   unreadable(reason: string): Promise<void>;
@@ -116,7 +116,7 @@ export async function consume(messages: readonly QueueMessage[], lane: Lane, por
       if (ports.now() < until) await deliver(call, ports);
       else for (const item of call) markMissed(item, 'postponed');
     });
-    for (const hand of slice) await settle(hand.message, () => passOn(hand, lane, ports), ports);
+    for (const hand of slice) await settle(hand.message, () => passOn(hand, ports), ports);
   }
 }
 
@@ -218,7 +218,7 @@ function markMissed({ job, bundle, leg, delivery }: Item, miss: Miss): void {
 }
 
 /** Sees to what is left of a job. */
-async function passOn(hand: JobInHand, lane: Lane, ports: ConsumerPorts): Promise<void> {
+async function passOn(hand: JobInHand, ports: ConsumerPorts): Promise<void> {
   const left = remainder(hand);
   const of = (miss: Miss) =>
     left
@@ -228,7 +228,21 @@ async function passOn(hand: JobInHand, lane: Lane, ports: ConsumerPorts): Promis
   const untried = repacked(hand, of('postponed'), hand.job.tries);
   if (untried.length > 0) await ports.resend(untried, POSTPONED_SECONDS);
   await tryAgain(hand, of('busy'), BUSY_TRIES_MAX, ports);
-  await tryAgain(hand, of('silent'), lane.triesMax, ports);
+  await failOver(hand, of('silent'), ports);
+}
+
+/** Tells the sender at once, so that others take the ranges over; where it cannot be told now, a dead letter tells it later. */
+async function failOver(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
+  if (bundles.length === 0) return;
+  const { from } = hand.job;
+  // The boot node keeps no messages, so it can hand nothing to anybody else: its announcements are tried again here.
+  if (from.guid === BOOT_GUID) return await tryAgain(hand, bundles, BOOT_TRIES_MAX, ports);
+  try {
+    await ports.report(from, undelivered(bundles));
+  } catch (cause) {
+    ports.log('WARNING', 'sender_not_told', { from: from.guid, reason: reasonOf(cause) });
+    await ports.bury(repacked(hand, bundles, hand.job.tries + 1));
+  }
 }
 
 /** Puts bundles back with a pause, or gives them up where they were tried often enough. */

@@ -1,14 +1,9 @@
 // The dead letters' consumer: tells each sender which legs could not be delivered, so that it can repair them.
-import { hashOf } from '../protocol/canonical.ts';
-import type { Undeliverable } from '../protocol/effects.ts';
-import { decodeJob, type Job, type Sender } from '../protocol/job.ts';
-import { unseal } from '../protocol/seal.ts';
+import { decodeJob } from '../protocol/job.ts';
 import { settle, type ConsumerPorts, type QueueMessage } from './consumer.ts';
+import { undelivered } from './undelivered.ts';
 
-export interface DeadLetterPorts extends Pick<ConsumerPorts, 'log' | 'unreadable'> {
-  /** Tells a node what could not be delivered; throws where it cannot be told. */
-  report(sender: Sender, legs: readonly Undeliverable[]): Promise<void>;
-}
+export type DeadLetterPorts = Pick<ConsumerPorts, 'log' | 'unreadable' | 'report'>;
 
 /** Handles a batch of given-up jobs. A job leaves the queue only when its sender has heard of it. */
 export async function reportDeadLetters(messages: readonly QueueMessage[], ports: DeadLetterPorts): Promise<void> {
@@ -16,17 +11,10 @@ export async function reportDeadLetters(messages: readonly QueueMessage[], ports
     const decoded = decodeJob(message.body);
     if (decoded.ok) {
       const job = decoded.value;
-      await settle(message, () => ports.report(job.from, legsOf(job)), ports);
+      await settle(message, () => ports.report(job.from, undelivered(job.bundles)), ports);
     } else {
       ports.log('ERROR', 'job_unreadable', { reason: decoded.error });
       await settle(message, () => ports.unreadable(decoded.error), ports);
     }
   }
-}
-
-function legsOf(job: Job): Undeliverable[] {
-  return job.bundles.flatMap((bundle) => {
-    const ids = bundle.bodies.map((sealed) => hashOf(unseal(sealed).body));
-    return bundle.legs.map((leg) => ({ to: leg.to, range: leg.range, attempt: bundle.attempt, ids }));
-  });
 }

@@ -270,7 +270,7 @@ describe('a range that could not be delivered', () => {
   const owed = (machine: Machine, to: number, range: Range) => {
     machine.bring(8, [machine.delivery()]);
     const ids = machine.state.mempool.entriesOf(1).map(({ id }) => id);
-    machine.submit({ type: 'undeliverable', legs: [{ to, range, attempt: 0, ids }], reason: 'timeout' });
+    machine.submit({ type: 'undeliverable', legs: [{ to, range, attempt: 0, without: [], ids }], reason: 'timeout' });
     return machine.state.repairs.size;
   };
 
@@ -329,7 +329,7 @@ describe('a peer outside that took a delivery', () => {
     machine.trust(8);
     machine.bring(8, [machine.delivery()]);
     const id = machine.state.mempool.entriesOf(1)[0]?.id ?? '';
-    const legs = [7, 8].map((to) => ({ to, range: MINE, attempt: 0, ids: [id] }));
+    const legs = [7, 8].map((to) => ({ to, range: MINE, attempt: 0, without: [], ids: [id] }));
     machine.submit({ type: 'undeliverable', legs, reason: 'timeout' });
     expect([machine.stateOf(7), machine.stateOf(8)]).toEqual(['ignored', 'suspect']);
   });

@@ -250,6 +250,7 @@ describe('jobs', () => {
       legs: fc.integer({ min: 1, max: 700 }).map((count) => legs(count, `https://${'x'.repeat(count % 200)}.example`)),
       hops: fc.integer({ min: 1, max: 9 }),
       attempt: fc.constant(0),
+      without: fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 8 }),
     });
     fc.assert(
       fc.property(fc.array(bundle, { minLength: 1, maxLength: 4 }), (bundles) => {
@@ -275,13 +276,14 @@ describe('jobs', () => {
       legs: legs(JOB_LEGS_MAX, `https://${'x'.repeat(240)}`),
       hops: 1,
       attempt: 0,
+      without: [],
     };
     const jobs = packJobs('test', from, [bundle]);
     for (const job of jobs) expect(utf8Length(encodeJob(job))).toBeLessThanOrEqual(JOB_BYTES_MAX);
   });
 
   it('with a leg whose key is none are none', () => {
-    const bundle = { bodies: [seal(toCanonical({}), NO_SIGNATURE)], legs: legs(1), hops: 1, attempt: 0 };
+    const bundle = { bodies: [seal(toCanonical({}), NO_SIGNATURE)], legs: legs(1), hops: 1, attempt: 0, without: [] };
     const encoded = encodeJob({ network: 'test', from, bundles: [bundle], tries: 0 });
     expect(decodeJob(encoded)).toMatchObject({ ok: true });
     for (const key of ['"x"', '""', 'null', '7']) {

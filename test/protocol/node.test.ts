@@ -204,15 +204,44 @@ describe('broadcast', () => {
     for (const node of network.nodes) expect(network.messagesAt(node.slot)).toHaveLength(5);
   });
 
-  it('a delegate that fails costs its group nothing but time: the range goes to another', () => {
+  it('a delegate that fails costs its group nothing: the range goes to another at once', () => {
     const network = new TestNetwork(16, { fanout: 2 });
     network.start();
     // The first delegate below 16 is 15: its whole half hangs on it.
     network.node(15).down = true;
     network.originate(16, { around: 1 });
-    network.advance(60_000);
+    // No time passes: nothing waits for a timer.
+    network.settle();
     const missing = network.nodes.filter(({ slot }) => slot !== 15 && network.messagesAt(slot).length !== 1);
     expect(missing.map(({ slot }) => slot)).toEqual([]);
+    expect(network.node(16).driver.state.counters.get('failovers')).toBe(1);
+    // The one that failed is owed its own copy.
+    network.node(15).down = false;
+    network.advance(120_000);
+    expect(network.messagesAt(15)).toHaveLength(1);
+  });
+
+  it('so do many delegates that fail one after the other', () => {
+    const network = new TestNetwork(32, { fanout: 2 });
+    network.start();
+    for (const slot of [31, 30, 29, 28]) network.node(slot).down = true;
+    network.originate(32, { around: 4 });
+    network.settle();
+    const missing = network.nodes.filter(({ slot, down }) => !down && network.messagesAt(slot).length !== 1);
+    expect(missing.map(({ slot }) => slot)).toEqual([]);
+  });
+
+  it('a whole range that is down is tried again from its start, after a pause', () => {
+    const network = new TestNetwork(16, { fanout: 2, maxFailures: 100 });
+    network.start();
+    for (const slot of [15, 14, 13, 12, 11, 10, 9, 8, 7]) network.node(slot).down = true;
+    network.originate(16, { around: 9 });
+    network.settle();
+    const reached = () => network.nodes.filter(({ slot }) => network.messagesAt(slot).length === 1).length;
+    expect(reached()).toBe(7);
+    for (const node of network.nodes) node.down = false;
+    network.advance(120_000);
+    expect(reached()).toBe(16);
   });
 });
 
@@ -327,12 +356,13 @@ describe('what stands behind each promise', () => {
     if (!entry) throw new Error('not stored');
     // The range of node 3, which is ignored from now on, holds node 2 as well: this repair has a leg, and the queue refuses it.
     network.queueRefuses = true;
-    const legs = [{ to: 3, range: { from: 3, to: 1 }, attempt: 0, ids: [entry.id] }];
+    const legs = [{ to: 3, range: { from: 3, to: 1 }, attempt: 0, without: [], ids: [entry.id] }];
     driver.submit({ type: 'undeliverable', legs, reason: 'test' });
     network.advance(120_000);
     expect(driver.state.counters.get('handovers_failed')).toBeGreaterThan(3);
     expect(driver.state.roster.get(3)?.state).toBe('ignored');
-    expect(driver.state.repairs.size).toBe(1);
+    // The range, for node 2, and node 3's own copy.
+    expect(driver.state.repairs.size).toBe(2);
     network.queueRefuses = false;
     network.advance(120_000);
     expect(driver.state.repairs.size).toBe(1);
@@ -352,7 +382,7 @@ describe('what stands behind each promise', () => {
     for (let index = 0; index < 20; index++) network.originate(1, { index });
     const { state } = network.node(1).driver;
     const ids = state.mempool.seqsAfter(1).flatMap((seq) => state.mempool.entriesOf(seq).map(({ id }) => id));
-    const legs = ids.map((id) => ({ to: 3, range: { from: 3, to: 2 }, attempt: 0, ids: [id] }));
+    const legs = ids.map((id) => ({ to: 3, range: { from: 3, to: 2 }, attempt: 0, without: [], ids: [id] }));
     network.node(1).driver.submit({ type: 'undeliverable', legs, reason: 'test' });
     expect(ids.length).toBeGreaterThanOrEqual(20);
     expect(network.node(1).driver.state.repairs.size).toBe(1);
@@ -433,7 +463,8 @@ describe('failed peers', () => {
     network.node(9).down = false;
     // Its own rounds would tell its primary peers only; node 1 finds out by itself.
     network.node(9).alarm = null;
-    network.advance(300_000);
+    // The longer it was away, the seldomer it is asked.
+    network.advance(1_200_000);
     expect(opinion()).toBe('alive');
     network.originate(1, { second: 1 });
     network.settle();

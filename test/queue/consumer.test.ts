@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { hashOf, toCanonical } from '../../src/protocol/canonical.ts';
-import type { Outcome } from '../../src/protocol/effects.ts';
-import { decodeJob, encodeJob, packJobs, type Bundle, type Job, type JobLeg } from '../../src/protocol/job.ts';
+import type { Outcome, Undeliverable } from '../../src/protocol/effects.ts';
+import {
+  decodeJob,
+  encodeJob,
+  packJobs,
+  type Bundle,
+  type Job,
+  type JobLeg,
+  type Sender,
+} from '../../src/protocol/job.ts';
 import type { Delivery, JsonValue } from '../../src/protocol/types.ts';
 import { BODY_BYTES_MAX } from '../../src/protocol/limits.ts';
 import { seal } from '../../src/protocol/seal.ts';
@@ -11,6 +19,8 @@ import { sendJobs } from '../../src/queue/producer.ts';
 import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
 
 const from = { guid: 1, address: 'local:/n/1', maxGuid: 9 };
+/** The boot node keeps no messages: what it sends is tried again by the queue, not by itself. */
+const boot = { guid: 0, address: 'local:', maxGuid: 9 };
 const leg = (to: number): JobLeg => ({
   to,
   address: `local:/n/${to}`,
@@ -27,9 +37,23 @@ const sealedOf = (value: JsonValue) => seal(toCanonical(value), NO_SIGNATURE);
 const bodies = (...names: string[]) => names.map((name) => sealedOf({ name }));
 
 function job(bundles: readonly Partial<Bundle>[], tries = 0): Job {
-  const full = bundles.map((bundle) => ({ bodies: bodies('a'), legs: [leg(2)], hops: 1, attempt: 0, ...bundle }));
+  const full = bundles.map((bundle) => ({
+    bodies: bodies('a'),
+    legs: [leg(2)],
+    hops: 1,
+    attempt: 0,
+    without: [],
+    ...bundle,
+  }));
   return { network: 'test', from, bundles: full, tries };
 }
+
+/** What a sender was told of: to whom, and how many messages. */
+const told = (reported: readonly unknown[]) =>
+  (reported as [Sender, Undeliverable[]][]).map(([sender, legs]) => [
+    sender.guid,
+    legs.map(({ to, ids }) => [to, ids.length]),
+  ]);
 
 function message(body: unknown) {
   const seen = { body, acked: 0, retried: 0, ack: () => void seen.acked++, retry: () => void seen.retried++ };
@@ -95,10 +119,23 @@ describe('delivery consumer', () => {
     expect(seen.resent).toEqual([]);
   });
 
-  it('sends back only what failed, with a growing pause', async () => {
+  it('tells the sender at once of what failed, so that others take its range over, and of nothing else', async () => {
+    const { seen, made } = ports({ 'local:/n/3': new Error('gone') });
+    const bundle = { bodies: bodies('a', 'b'), legs: [leg(2), leg(3), leg(4)], attempt: 2, without: [7] };
+    const one = message(encodeJob(job([bundle])));
+    await consume([one], INSIDE, made);
+    expect(one.acked).toBe(1);
+    expect(told(seen.reported)).toEqual([[1, [[3, 2]]]]);
+    expect(seen.reported).toMatchObject([[from, [{ range: leg(3).range, attempt: 2, without: [7] }]]]);
+    expect([seen.resent, seen.buried]).toEqual([[], []]);
+    expect(seen.events).toContain('delivery_failed');
+  });
+
+  it('of the boot node’s, which keeps no messages, sends back only what failed, with a growing pause', async () => {
     const { seen, made } = ports({ 'local:/n/3': new Error('gone') });
     for (const tries of [0, 1, 2]) {
-      const one = message(encodeJob(job([{ bodies: bodies('a', 'b'), legs: [leg(2), leg(3), leg(4)] }], tries)));
+      const bundle = { bodies: bodies('a', 'b'), legs: [leg(2), leg(3), leg(4)] };
+      const one = message(encodeJob({ ...job([bundle], tries), from: boot }));
       await consume([one], INSIDE, made);
       expect(one.acked).toBe(1);
     }
@@ -117,12 +154,12 @@ describe('delivery consumer', () => {
     const { seen, made } = ports({ 'local:/n/2': busy });
     await consume([message(encodeJob(job([{ bodies: bodies('a', 'b', 'c'), legs: [leg(2), leg(3)] }])))], INSIDE, made);
     const [sent] = seen.resent;
-    expect(sent?.job.bundles).toEqual([{ bodies: bodies('b'), legs: [leg(2)], hops: 1, attempt: 0 }]);
+    expect(sent?.job.bundles).toEqual([{ bodies: bodies('b'), legs: [leg(2)], hops: 1, attempt: 0, without: [] }]);
   });
 
-  it('gives up after the last try, to the dead letters and not to nobody', async () => {
+  it('gives these up after the last try, to the dead letters and not to nobody', async () => {
     const { seen, made } = ports({ 'local:/n/2': new Error('gone') });
-    const one = message(encodeJob(job([{}], INSIDE.triesMax - 1)));
+    const one = message(encodeJob({ ...job([{}], 3), from: boot }));
     await consume([one], INSIDE, made);
     expect(seen.resent).toEqual([]);
     expect(seen.buried.map(({ bundles }) => bundles[0]?.legs[0]?.to)).toEqual([2]);
@@ -130,10 +167,20 @@ describe('delivery consumer', () => {
     expect(seen.events).toContain('job_given_up');
   });
 
+  it('a sender that cannot be told now is told by the dead letters', async () => {
+    const { seen, made } = ports({ 'local:/n/2': new Error('gone') });
+    made.report = async () => Promise.reject(new Error('it is away too'));
+    const one = message(encodeJob(job([{}])));
+    await consume([one], INSIDE, made);
+    expect(seen.buried).toMatchObject([{ from, bundles: [{ legs: [leg(2)] }] }]);
+    expect(one.acked).toBe(1);
+    expect(seen.events).toContain('sender_not_told');
+  });
+
   it('leaves a message in the queue when what is left of it cannot be sent back', async () => {
     const { seen, made } = ports({ 'local:/n/2': new Error('gone') });
     seen.queueFails = true;
-    const one = message(encodeJob(job([{}])));
+    const one = message(encodeJob({ ...job([{}]), from: boot }));
     await consume([one], INSIDE, made);
     expect([one.acked, one.retried]).toEqual([0, 1]);
     expect(seen.events).toContain('job_not_settled');
@@ -203,21 +250,20 @@ describe('delivery consumer, to peers outside', () => {
   const gone = new Error('gone');
   const lane = OUTSIDE;
 
-  it('tries a leg once: what fails goes to the dead letters at once, since the sender knows better when', async () => {
+  it('tells the sender of a leg that failed: it knows better when to try again', async () => {
     const { seen, made } = ports({ 'https://n3.peers.net': gone });
     const one = message(encodeJob(job([{ legs: [legOut(2), legOut(3)] }])));
     await consume([one], lane, made);
-    expect(seen.resent).toEqual([]);
-    expect(seen.buried).toMatchObject([{ tries: 1, bundles: [{ legs: [legOut(3)] }] }]);
+    expect([seen.resent, seen.buried]).toEqual([[], []]);
+    expect(told(seen.reported)).toEqual([[1, [[3, 1]]]]);
     expect([one.acked, one.retried]).toEqual([1, 0]);
-    expect(seen.events).toContain('job_given_up');
   });
 
   it('single messages that a peer was too busy for, and those alone, are sent again: it answers, so it is there', async () => {
     const busy = ({ body }: Delivery) => (body.includes('"b"') ? 'busy' : 'new') as Outcome;
     const { seen, made } = ports({ 'https://n2.peers.net': busy });
     await consume([message(encodeJob(job([{ bodies: bodies('a', 'b', 'c'), legs: [legOut(2)] }])))], lane, made);
-    const left = [{ bodies: bodies('b'), legs: [legOut(2)], hops: 1, attempt: 0 }];
+    const left = [{ bodies: bodies('b'), legs: [legOut(2)], hops: 1, attempt: 0, without: [] }];
     expect(seen.resent).toMatchObject([{ job: { tries: 1, bundles: left } }]);
     expect(seen.buried).toEqual([]);
     const { seen: last, made: again } = ports({ 'https://n2.peers.net': busy });
@@ -237,14 +283,14 @@ describe('delivery consumer, to peers outside', () => {
     await consume([message(encodeJob(job([{ bodies: many, legs: [legOut(2)] }])))], lane, made);
     expect(calls).toBeGreaterThan(1);
     expect(seen.resent).toEqual([]);
-    expect(seen.buried).toHaveLength(1);
+    expect(told(seen.reported)).toEqual([[1, [[2, 300]]]]);
   });
 
   it('a peer that answers with too few outcomes got the first ones only', async () => {
     const { seen, made } = ports();
     made.deliver = async () => ['new'];
     await consume([message(encodeJob(job([{ bodies: bodies('a', 'b'), legs: [legOut(2)] }])))], lane, made);
-    expect(seen.buried.map(({ bundles }) => bundles[0]?.bodies)).toEqual([bodies('b')]);
+    expect(told(seen.reported)).toEqual([[1, [[2, 1]]]]);
   });
 
   it('tells whom to call and which key must answer', async () => {
@@ -316,7 +362,7 @@ describe('delivery consumer, to peers outside', () => {
     const two = [job([{ legs: [legOut(2), legOut(3)] }]), job([{ bodies: bodies('b'), legs: [legOut(4)] }])];
     const messages = two.map((each) => message(encodeJob(each)));
     await consume(messages, { ...lane, callsMax: 1 }, made);
-    expect(seen.buried.flatMap(({ bundles }) => bundles.flatMap(({ legs }) => legs.map(({ to }) => to)))).toEqual([2]);
+    expect(told(seen.reported)).toEqual([[1, [[2, 1]]]]);
     expect(
       seen.resent.flatMap(({ job: sent }) => sent.bundles.flatMap(({ legs }) => legs.map(({ to }) => to))),
     ).toEqual([3, 4]);
@@ -325,6 +371,7 @@ describe('delivery consumer, to peers outside', () => {
 
   it('leaves a job in the queue when it can be neither put back nor given up', async () => {
     const { seen, made } = ports({ 'https://n2.peers.net': gone });
+    made.report = async () => Promise.reject(new Error('node is away'));
     made.bury = async () => Promise.reject(new Error('queue is full'));
     const one = message(encodeJob(job([{ legs: [legOut(2)] }])));
     await consume([one], lane, made);
@@ -367,7 +414,9 @@ describe('delivery consumer, to peers outside', () => {
     };
     const filled = Array.from({ length: 12 }, (_unused, index) => sealedOf({ index, text: text.repeat(14_000) }));
     const range = { from: 2 ** 31 - 1, to: 2 ** 31 - 1 };
-    const jobs = packJobs('test', from, [{ bodies: filled, legs: [{ ...legOut(2), range }], hops: 64, attempt: 0 }]);
+    const jobs = packJobs('test', from, [
+      { bodies: filled, legs: [{ ...legOut(2), range }], hops: 64, attempt: 0, without: [] },
+    ]);
     await consume(
       jobs.map((each) => message(encodeJob(each))),
       lane,
@@ -391,7 +440,7 @@ describe('delivery consumer, to peers outside', () => {
 
   it('cuts small messages into calls of so many deliveries', async () => {
     const many = bodies(...Array.from({ length: 600 }, (_unused, index) => `${index}`));
-    const jobs = packJobs('test', from, [{ bodies: many, legs: [legOut(2)], hops: 1, attempt: 0 }]);
+    const jobs = packJobs('test', from, [{ bodies: many, legs: [legOut(2)], hops: 1, attempt: 0, without: [] }]);
     const { seen, made } = ports();
     await consume(
       jobs.map((each) => message(encodeJob(each))),

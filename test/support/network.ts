@@ -238,7 +238,7 @@ export class TestNetwork {
     const target = this.#at(leg.address);
     if (target.down) {
       const ids = bundle.bodies.map((body) => this.idOf(job, body));
-      const legs = [{ to: leg.to, range: leg.range, attempt: bundle.attempt, ids }];
+      const legs = [{ to: leg.to, range: leg.range, attempt: bundle.attempt, without: bundle.without, ids }];
       const sender = this.nodes.find((node) => node.driver.state.guid === job.from.guid);
       sender?.driver.submit({ type: 'undeliverable', legs, reason: 'down' });
       return;

@@ -3,7 +3,6 @@ import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/protocol/job.ts';
 import type { Sealed } from '../../src/protocol/seal.ts';
-import { INSIDE } from '../../src/queue/consumer.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
 import { bindings, broadcast, callsOf, eventually, everywhere, startNetwork } from './support.ts';
 import { bodyAt } from './bodies.ts';
@@ -31,7 +30,7 @@ function job(body: Sealed, slots: readonly number[], tries: number): Job {
     return { to: slot, address: `local:/n/${slot}`, range: { from: slot, to: slot - 1 }, outside: null };
   });
   const from = { guid: 2, address: 'local:/n/2', maxGuid: 16 };
-  return { network: 'test', from, bundles: [{ bodies: [body], legs, hops: 1, attempt: 0 }], tries };
+  return { network: 'test', from, bundles: [{ bodies: [body], legs, hops: 1, attempt: 0, without: [] }], tries };
 }
 
 describe('queue', () => {
@@ -40,8 +39,8 @@ describe('queue', () => {
     await everywhere([id]);
     const body = await bodyAt(2, id);
     const calls = await arrivals(7);
-    // Slot 99 does not exist: the last try fails, the letter is dead, its consumer tells node 2.
-    await sendJobs(bindings.DELIVERIES, [job(body, [99, 7], INSIDE.triesMax - 1)]);
+    // Slot 99 does not exist: node 2 is told, and has nobody in that range to hand it to.
+    await sendJobs(bindings.DELIVERIES, [job(body, [99, 7], 0)]);
     await eventually('the sender hears of it', async () => (await sample(2, 'undeliverable')) === 1);
     await eventually('the other leg arrived', async () => (await arrivals(7)) > calls);
     // The message is where it was: node 2 has it, and owes nobody who exists anything.
