@@ -34,9 +34,9 @@ describe('the table', () => {
     expect(rowsWith('cloudflare:workers')).toEqual(['durable/', 'worker.ts']);
   });
 
-  it('lets only peer/, cli/ and bench/ know Node.js', () => {
+  it('lets only peer/, cli/, sim/ and bench/ know Node.js', () => {
     expect([...table.values()].flat().filter(({ target }) => /^node:(?!\*$)/.test(target))).toEqual([]);
-    expect(rowsWith('node:*')).toEqual(['peer/', 'cli/', 'bench/']);
+    expect(rowsWith('node:*')).toEqual(['peer/', 'cli/', 'sim/', 'bench/']);
   });
 });
 

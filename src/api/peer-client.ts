@@ -181,18 +181,26 @@ function readAnswer<Schema extends z.ZodType>(schema: Schema, answer: JsonObject
   return read.data;
 }
 
-function syncBody({ guid, maxGuidNode, have, members }: SyncRequest): JsonValue {
+function syncBody({ guid, maxGuidNode, have, members, digest, wanted }: SyncRequest): JsonValue {
   return {
     guid,
     max_guid_node: { guid: maxGuidNode.guid, address: maxGuidNode.address },
     have: (have ?? []).map(([first, last]) => [first, last]),
     members: members.map(writeMember),
+    ...(digest && { digest: { at: digest.at / 1000, frame: digest.frame as unknown as JsonValue } }),
+    wanted: [...wanted],
   };
 }
 
 function syncAnswerOf(answer: JsonObject): SyncAnswer {
-  const { guid, address, have, members, more } = readAnswer(schemas.syncAnswer, answer);
-  return { maxGuidNode: { guid, address }, have, members: members.flatMap((member) => readMember(member) ?? []), more };
+  const { guid, address, have, members, more, frame = null } = readAnswer(schemas.syncAnswer, answer);
+  return {
+    maxGuidNode: { guid, address },
+    have,
+    members: members.flatMap((member) => readMember(member) ?? []),
+    more,
+    frame,
+  };
 }
 
 function deliveryBody({ body, range, hops }: Delivery): JsonValue {

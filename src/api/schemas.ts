@@ -3,20 +3,36 @@
 import * as z from 'zod';
 import {
   ADDRESS_CHARS_MAX,
-  CAPABILITIES_MAX,
-  CAPABILITY_CHARS_MAX,
   DELIVERIES_CALL_MAX,
   GUID_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
   MEMBERS_PAGE_MAX,
   MESSAGE_BYTES_MAX,
   MESSAGES_PAGE_MAX,
-  NONCE_CHARS_MAX,
-  NONCE_CHARS_MIN,
   SYNC_INTERVALS_MAX,
   TTL_SECONDS_MAX,
+  WANTED_MAX,
 } from '../protocol/limits.ts';
-import type { JsonObject } from '../protocol/types.ts';
+import { readFrame, type Frame } from '../protocol/reconcile.ts';
+import type { JsonValue } from '../protocol/types.ts';
+import {
+  ADDRESS,
+  capabilityNames,
+  certificate,
+  guid,
+  guidOrBoot,
+  incarnation,
+  jsonObject,
+  messageId,
+  node,
+  nonce,
+  numeral,
+  peerAddress,
+  position,
+  publicKey,
+  seconds,
+  signature,
+} from './shapes.ts';
 
 const PAGE_DEFAULT = 100;
 const CURSOR_CHARS_MAX = 256;
@@ -26,76 +42,6 @@ const CHALLENGE_CHARS_MAX = 96;
 const SOLUTION_CHARS_MAX = 16;
 /** Hops of a message in the seed's form. */
 const SEEN_BY_MAX = 4_096;
-/** The protocol's limit on a time: the year 5138. */
-const TIME_SECONDS_MAX = 1e11;
-
-/** Visible ASCII that needs no escapes in JSON: what the protocol takes for an address. */
-const ADDRESS = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
-/** 32 bytes in base64url: the last of the 43 characters holds four bits. */
-const KEY_32_BYTES = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
-/** 64 bytes in base64url: the last of the 86 characters holds two bits. */
-const SIGNATURE = /^[A-Za-z0-9_-]{85}[AQgw]$/;
-const NONCE = /^[A-Za-z0-9_-]+$/;
-const WHOLE_NUMBER = /^[0-9]{1,15}$/;
-
-const guid = z
-  .int()
-  .min(1)
-  .max(GUID_MAX)
-  .meta({ examples: [3] });
-const guidOrBoot = z.int().min(0).max(GUID_MAX).meta({ description: '0 is the boot node' });
-const messageId = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'expected a message id: 64 lower-case hexadecimal digits')
-  .meta({ examples: ['a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447'] });
-const seconds = z
-  .number()
-  .gt(0)
-  .lt(TIME_SECONDS_MAX)
-  .meta({ description: 'Unix time in seconds', examples: [1700000000.25] });
-const peerAddress = z.string().max(ADDRESS_CHARS_MAX).regex(ADDRESS, 'expected an address: visible ASCII characters');
-const node = z.object({ guid: guidOrBoot, address: peerAddress });
-const publicKey = z
-  .string()
-  .regex(KEY_32_BYTES, 'expected an Ed25519 public key: base64url of 32 bytes, 43 characters');
-const signature = z.string().regex(SIGNATURE, 'expected an Ed25519 signature: base64url of 64 bytes, 86 characters');
-const nonce = z
-  .string()
-  .min(NONCE_CHARS_MIN)
-  .max(NONCE_CHARS_MAX)
-  .regex(NONCE, 'expected base64url characters')
-  .meta({ description: 'chosen by the caller, never twice: the answer is signed over it' });
-const incarnation = z.int().min(0);
-const capabilityNames = z
-  .array(
-    z
-      .string()
-      .max(CAPABILITY_CHARS_MAX)
-      .regex(/^[a-z0-9-]+$/, 'expected lower-case letters, digits and hyphens'),
-  )
-  .max(CAPABILITIES_MAX);
-const wholeSeconds = z.int().min(1).lt(TIME_SECONDS_MAX);
-const certificate = z
-  .object({ issued: wholeSeconds, expires: wholeSeconds, signature })
-  .meta({ id: 'Certificate', description: 'by the network: this GUID is this key’s, from then to then' });
-/** A position on the ring; 0 is one too. */
-const position = z.int().min(0).max(GUID_MAX);
-
-/**
- * A JSON object that is passed on as it came. Not `z.record`: that makes a copy, and takes an object with a key
- * "constructor" for something else in some versions.
- */
-const jsonObject = z
-  .custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
-    error: (issue) => (issue.input === undefined ? 'missing, and needed' : 'expected an object'),
-  })
-  .meta({ type: 'object', additionalProperties: true });
-
-/** A whole number in a path or query. */
-function numeral(low: number, high: number) {
-  return z.string().regex(WHOLE_NUMBER, 'expected a whole number').transform(Number).pipe(z.int().min(low).max(high));
-}
-
 function pageQuery(limitMax: number) {
   return z.object({
     cursor: z.string().min(1).max(CURSOR_CHARS_MAX).optional().meta({ description: '`next` of the page before' }),
@@ -223,6 +169,11 @@ const interval = z
   .tuple([guid, guid])
   .refine(([first, last]) => first <= last, 'expected [first, last], first not above last');
 
+/** A step of a reconciliation of mempools, see docs/protocol.md. */
+const frame = z
+  .custom<Frame>((value) => readFrame(value as JsonValue) !== null, { error: 'expected a frame of a reconciliation' })
+  .meta({ type: 'object', description: 'ranges of messages with fingerprints or ids' });
+
 /** Unknown keys are ignored: seed clients know fewer, newer ones more. `members` are believed only of callers that sign. */
 export const syncRequest = z
   .object({
@@ -230,6 +181,12 @@ export const syncRequest = z
     max_guid_node: node,
     have: z.array(interval).max(SYNC_INTERVALS_MAX).optional(),
     members: z.array(announcedMember).max(MEMBERS_PAGE_MAX).optional(),
+    digest: z.object({ at: seconds, frame }).optional(),
+    wanted: z
+      .array(messageId)
+      .max(WANTED_MAX)
+      .optional()
+      .meta({ description: 'ids of messages to send to the caller' }),
   })
   .meta({ id: 'SyncRequest', description: 'what the caller knows' });
 
@@ -240,6 +197,7 @@ export const syncAnswer = z
     have: z.array(interval).max(SYNC_INTERVALS_MAX),
     members: z.array(announcedMember).max(MEMBERS_PAGE_MAX + 1),
     more: z.boolean(),
+    frame: frame.nullable().optional(),
     signature: signature.optional().meta({ description: 'over the nonce of the request’s signature and this answer' }),
   })
   .meta({ id: 'SyncAnswer' });

@@ -77,6 +77,7 @@ export function syncAnswerView(answer: SyncAnswer): Wire<typeof schemas.syncAnsw
     have: answer.have.map(([first, last]) => [first, last]),
     members: answer.members.map(memberView),
     more: answer.more,
+    frame: answer.frame,
   };
 }
 

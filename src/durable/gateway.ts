@@ -79,7 +79,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
       return { members: peers, next: peers.length === limit ? String(peers.at(-1)?.guid ?? 0) : null };
     },
     // What a caller tells of members is nothing to the boot node, which has certified them.
-    sync: (request) => boot.sync({ ...request, members: [] }),
+    sync: (request) => boot.sync({ ...request, members: [], digest: null, wanted: [] }),
     async samples() {
       const { maxGuid, joins, refused, lost, callBacks, recentJoins } = await boot.status();
       const sample = (name: string, help: string, value: number): Sample => {

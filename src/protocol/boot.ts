@@ -221,6 +221,8 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
     have,
     members: missing.slice(0, MEMBERS_PAGE_MAX).map(toMember),
     more: missing.length > MEMBERS_PAGE_MAX,
+    // The boot node keeps no messages.
+    frame: null,
   };
 }
 

@@ -275,15 +275,17 @@ function oweIgnored(context: Context, repair: Repair): Effect[] {
   const ids = repair.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
   if (ids.length === 0) return [];
   const attempt = repair.attempt + 1;
-  return state.roster
-    .ignoredIn(repair.range)
-    // Who failed just now is owed its copy already.
-    .filter((guid) => !repair.without.includes(guid))
-    .slice(0, IGNORED_OWED_MAX)
-    .flatMap((guid) => {
-      const dueAt = now + backoffMs(attempt, context.rng);
-      return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), without: [], ids });
-    });
+  return (
+    state.roster
+      .ignoredIn(repair.range)
+      // Who failed just now is owed its copy already.
+      .filter((guid) => !repair.without.includes(guid))
+      .slice(0, IGNORED_OWED_MAX)
+      .flatMap((guid) => {
+        const dueAt = now + backoffMs(attempt, context.rng);
+        return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), without: [], ids });
+      })
+  );
 }
 
 /** Drops what has expired. */
@@ -300,7 +302,8 @@ export function hasRoom(context: Context, count: number, bytes: number): boolean
   return context.state.mempool.hasRoom(count, bytes);
 }
 
-function oweRepair(context: Context, repair: Repair): Effect[] {
+/** Owes a repair. Where there are too many, the oldest is lost, and told of. */
+export function oweRepair(context: Context, repair: Repair): Effect[] {
   const dropped = context.state.repairs.add(repair);
   if (!dropped) return [];
   context.state.counters.add('legs_dropped', dropped.ids.length);

@@ -9,8 +9,18 @@ export const CAN_DELIVER = 'deliveries';
 /** Answers signed requests at POST /sync. Without it a peer is only probed. */
 export const CAN_SYNC = 'sync';
 
+/** Compares mempools at POST /sync. Without it a peer is told of members only. */
+export const CAN_RECONCILE = 'reconcile';
+
 /** What a node of this version can do; told in status, kept on the peer record, asked before a feature is used with a peer. */
-export const CAPABILITIES: readonly string[] = ['broadcast', CAN_DELIVER, 'members', 'messages', CAN_SYNC];
+export const CAPABILITIES: readonly string[] = [
+  'broadcast',
+  CAN_DELIVER,
+  'members',
+  'messages',
+  CAN_RECONCILE,
+  CAN_SYNC,
+];
 
 /** Highest GUID; keeps ring arithmetic inside 32-bit integers. */
 export const GUID_MAX = 2 ** 31 - 1;
@@ -54,6 +64,27 @@ export const MESSAGES_PAGE_MAX = 500;
 
 /** Intervals of known GUIDs in one sync request; a roster with more holes is described up to the last that fits. */
 export const SYNC_INTERVALS_MAX = 128;
+
+/** Bytes of JSON of one frame of a reconciliation: with members and wishes it must fit a request body. */
+export const FRAME_BYTES_MAX = 30_000;
+
+/** Messages that one sync request may ask for. */
+export const WANTED_MAX = 500;
+
+/** Bytes of messages that one sync request may have sent. */
+export const WANTED_BYTES_MAX = 1_000_000;
+
+/** Frames of one sync exchange; what is left is for the next round (a thousand differences take about four). */
+export const RECONCILE_ROUNDS_MAX = 16;
+
+/** How old messages are that are compared: younger ones may be under way (guess: several hops and a retry). */
+export const RECONCILE_AFTER_MS = 15_000;
+
+/** Messages that have no more than this to live are not worth comparing. */
+export const RECONCILE_BEFORE_END_MS = 5_000;
+
+/** Moments at which mempools are compared are multiples of this, so that one look serves many callers. */
+export const RECONCILE_STEP_MS = 5_000;
 
 /** Unexpired messages a node keeps; above it originators get 503 and peers are asked to retry. */
 export const MEMPOOL_MESSAGES_MAX = 100_000;
@@ -161,8 +192,9 @@ export const BACKOFF_MS_MAX = 60_000;
 
 if (MESSAGE_BYTES_MAX + JOB_LEGS_BYTES_MAX + 1_024 > JOB_BYTES_MAX)
   throw new Error('limits: a message and its legs must fit one job');
-if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX > BODY_BYTES_MAX) throw new Error('limits: a page of members must fit a body');
-if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX > ANSWER_BYTES_MAX)
+if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX + WANTED_MAX * 67 > BODY_BYTES_MAX)
+  throw new Error('limits: a page of members, a frame and wishes must fit a body');
+if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX > ANSWER_BYTES_MAX)
   throw new Error('limits: a page of members must fit an answer');
 if (ANNOUNCED_MEMBERS_MAX * MEMBER_BYTES_MAX > MESSAGE_BYTES_MAX)
   throw new Error('limits: an announcement must fit a message');

@@ -2,8 +2,10 @@
 import { backoffMs } from './backoff.ts';
 import { isRenewalDue } from './certificate.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
+import { CAN_RECONCILE } from './limits.ts';
 import type { NodeState, Self } from './node-state.ts';
 import { beginWait, endWait, heard, probe, startProbes } from './probing.ts';
+import { answerDigest, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { BOOT_GUID, type Guid, type Member, type Millis } from './types.ts';
 import { candidates, canSync, isHosted, patience, syncPeers } from './whom.ts';
@@ -110,6 +112,7 @@ export function askPeer(
   context: Context,
   peer: { readonly guid: Guid; readonly address: string },
   members: readonly Member[],
+  next: (Next & { readonly rounds: number }) | null = null,
 ): Effect[] {
   const { state, config } = context;
   if (state.guid === null || peer.guid === state.guid || state.syncing.has(peer.guid)) return [];
@@ -117,7 +120,16 @@ export function askPeer(
   const known = state.roster.get(peer.guid);
   if (!own && !canSync(known, config.hostedPrefix)) return [];
   const isTrusted = own || known?.state === 'alive';
-  state.syncing.set(peer.guid, { pushed: members.length > 0, isTrusted });
+  const canCompare = own || known?.capabilities.includes(CAN_RECONCILE) === true;
+  const digest = next ? next.digest : canCompare ? openDigest(context) : null;
+  if (digest) state.counters.add('reconcile_frames');
+  const rounds = (next?.rounds ?? 0) + 1;
+  state.syncing.set(peer.guid, {
+    pushed: members.length > 0 || next !== null,
+    isTrusted,
+    comparedAt: digest?.at ?? null,
+    rounds,
+  });
   if (!isTrusted) beginWait(context);
   const self = selfMember(state, context.self);
   const request: SyncRequest = {
@@ -126,6 +138,8 @@ export function askPeer(
     have: state.roster.intervals(state.guid),
     // Its own record goes with each request: that's how a new address spreads where the announcement was lost.
     members: self ? [...members, self] : members,
+    digest,
+    wanted: next?.wanted ?? [],
   };
   const outside = own || !known ? null : { publicKey: known.publicKey, timeoutMs: patience(known) };
   return [{ type: 'sync', to: { guid: peer.guid, address: peer.address, outside }, request }];
@@ -146,7 +160,7 @@ export function syncAsked(
   const effects: Effect[] = [];
   if (caller !== null) {
     effects.push(...learnAll(context, request.members).effects);
-    effects.push(...heard(context, caller));
+    effects.push(...heard(context, caller), ...serveWanted(context, caller, request.wanted));
   }
   const missing = request.have === null ? { members: [], more: false } : state.roster.missingFrom(request.have, now);
   const members = request.have === null ? [] : [...missing.members, ...selfIfMissing(context, request.have)];
@@ -155,6 +169,7 @@ export function syncAsked(
     have: state.roster.intervals(state.guid),
     members,
     more: missing.more,
+    frame: caller !== null && request.digest ? answerDigest(context, request.digest) : null,
   };
   return { answer, effects };
 }
@@ -162,7 +177,8 @@ export function syncAsked(
 /** A peer answered: learn from it, go on where it has more, give it what it lacks. */
 export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): Effect[] {
   const { state, now } = context;
-  const pushed = state.syncing.get(guid)?.pushed ?? true;
+  const asked = state.syncing.get(guid) ?? null;
+  const pushed = asked?.pushed ?? true;
   endSync(context, guid);
   state.counters.add('sync_answered');
   state.roster.seen(guid, now);
@@ -172,7 +188,11 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   const effects = [...learned.effects];
   // A push once an exchange, a further page only after something new: two nodes must not keep each other busy.
   const push = pushed ? [] : lacks.members.filter((member) => member.guid !== guid);
-  if (peer && (push.length > 0 || (answer.more && learned.added > 0))) effects.push(...askPeer(context, peer, push));
+  const next = asked && nextDigest(context, asked, answer.frame);
+  if (peer && (push.length > 0 || next || (answer.more && learned.added > 0))) {
+    const nothing = { digest: null, wanted: [] };
+    effects.push(...askPeer(context, peer, push, { ...(next ?? nothing), rounds: asked?.rounds ?? 0 }));
+  }
   if (!state.syncing.has(guid)) caughtUp(context, guid);
   return effects;
 }

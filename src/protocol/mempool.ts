@@ -1,7 +1,15 @@
 // The mempool: unexpired messages. A received batch is stored as one row (a segment); ids are kept in memory and rebuilt
 // from the segments' indexes on wake; a segment is dropped whole when its last message has expired.
 import { utf8Length } from './canonical.ts';
-import { EXTRA_RANGES_MAX, MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from './limits.ts';
+import { sortItems, type SortedItems } from './fingerprint.ts';
+import {
+  EXTRA_RANGES_MAX,
+  MEMPOOL_BYTES_MAX,
+  MEMPOOL_MESSAGES_MAX,
+  RECONCILE_AFTER_MS,
+  RECONCILE_BEFORE_END_MS,
+  SEGMENT_BYTES_MAX,
+} from './limits.ts';
 import { decodeStored, type Message } from './message.ts';
 import type { Sealed } from './seal.ts';
 import type { MetaTable, SegmentTable } from './store.ts';
@@ -22,6 +30,7 @@ export interface Entry {
   readonly seq: number;
   /** Place in its segment. */
   readonly position: number;
+  readonly broadcastAt: Millis;
   readonly expiresAt: Millis;
   readonly receivedAt: Millis;
   readonly hops: number;
@@ -37,8 +46,8 @@ interface Segment {
   readonly entries: readonly Entry[];
 }
 
-/** [id, expiresAt, hops, range.from, range.to, idempotency key or null] */
-type IndexItem = readonly [MessageId, Millis, number, number, number, string | null];
+/** [id, expiresAt, hops, range.from, range.to, idempotency key or null, broadcastAt]; rows of older versions lack the last. */
+type IndexItem = readonly [MessageId, Millis, number, number, number, string | null, Millis?];
 
 interface SegmentIndex {
   readonly at: Millis;
@@ -71,6 +80,8 @@ export class Mempool {
   /** When the first segment can be dropped. */
   #nextExpiry = Infinity;
   #recentChars = 0;
+  /** The last set that was compared, as long as nothing changes. */
+  #compared: { readonly at: Millis; readonly items: SortedItems } | null = null;
   #nextSeq: number;
 
   /** Rebuilds the index. A damaged row is handed to `damaged` and left alone; it goes when it expires. */
@@ -152,6 +163,21 @@ export class Mempool {
     return seqs;
   }
 
+  /**
+   * The messages that are compared with another mempool as of a moment: old enough not to be under way any more, and not about to
+   * expire. The same at every node that has the same messages.
+   */
+  comparedAt(at: Millis): SortedItems {
+    if (this.#compared?.at === at) return this.#compared.items;
+    const chosen = [...this.#entries.values()].filter(
+      ({ broadcastAt, expiresAt }) =>
+        broadcastAt <= at - RECONCILE_AFTER_MS && expiresAt > at + RECONCILE_BEFORE_END_MS,
+    );
+    const items = sortItems(chosen.map(({ broadcastAt, id }) => ({ at: broadcastAt, id })));
+    this.#compared = { at, items };
+    return items;
+  }
+
   /** Entries of a segment in order, [] where it is gone or damaged. */
   entriesOf(seq: number): readonly Entry[] {
     return this.#segments.get(seq)?.entries ?? [];
@@ -227,6 +253,7 @@ export class Mempool {
         continue;
       }
       this.#table.delete(segment.seq);
+      this.#compared = null;
       this.#segments.delete(segment.seq);
       this.#recentChars -= charsOf(this.#recent.get(segment.seq) ?? []);
       this.#recent.delete(segment.seq);
@@ -252,6 +279,7 @@ export class Mempool {
       range.from,
       range.to,
       idempotencyKey,
+      message.content.broadcastAt,
     ]);
     const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
     const bodies = batch.map(({ message }) => message.sealed);
@@ -264,10 +292,11 @@ export class Mempool {
   }
 
   #keep(seq: number, expiresAt: Millis, index: SegmentIndex): void {
-    const entries = index.items.map(([id, expires, hops, from, to, idempotencyKey], position): Entry => ({
+    const entries = index.items.map(([id, expires, hops, from, to, idempotencyKey, at], position): Entry => ({
       id,
       seq,
       position,
+      broadcastAt: at ?? index.at,
       expiresAt: expires,
       receivedAt: index.at,
       hops,
@@ -276,6 +305,7 @@ export class Mempool {
     }));
     this.#segments.set(seq, { seq, expiresAt, bytes: index.bytes, entries });
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+    this.#compared = null;
     this.#bytes += index.bytes;
     for (const entry of entries) {
       this.#entries.set(entry.id, entry);

@@ -10,10 +10,21 @@ import { Roster } from './roster.ts';
 import { Standings } from './standing.ts';
 import type { NodeStore } from './store.ts';
 import { Timers } from './timers.ts';
-import type { Certificate, Guid, Millis, SelfRecord } from './types.ts';
+import type { Certificate, Guid, MessageId, Millis, SelfRecord } from './types.ts';
 
 /** What a node says of itself, signed by the shell that has its key. */
 export type Self = SelfRecord;
+
+/** A sync that is under way. */
+export interface Asked {
+  /** Members were told already. */
+  readonly pushed: boolean;
+  readonly isTrusted: boolean;
+  /** The moment whose mempools are compared; null where they are not. */
+  readonly comparedAt: Millis | null;
+  /** Frames sent in this exchange. */
+  readonly rounds: number;
+}
 
 /** A handover to the queue that is under way. */
 export interface PendingHandover {
@@ -51,7 +62,9 @@ export class NodeState {
   /** What was found damaged while loading; the first input reports it. */
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
-  readonly syncing = new Map<Guid, { readonly pushed: boolean; readonly isTrusted: boolean }>();
+  readonly syncing = new Map<Guid, Asked>();
+  /** Messages that peers were asked for, and when: not asked of everybody. */
+  readonly wanted = new Map<MessageId, Millis>();
   readonly probing = new Set<Guid>();
   /** When somebody's word last had a peer probed. */
   readonly probedAt = new Map<Guid, Millis>();

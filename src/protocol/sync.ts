@@ -1,5 +1,6 @@
 // What two nodes tell each other at network sync (wire: POST /sync, with the seed's keys and ours added).
-import type { Guid, Member } from './types.ts';
+import type { Frame } from './reconcile.ts';
+import type { Guid, Member, MessageId, Millis } from './types.ts';
 
 /** Closed interval of GUIDs, both ends in it. */
 export type Interval = readonly [first: Guid, last: Guid];
@@ -12,6 +13,16 @@ export interface SyncRequest {
   readonly have: readonly Interval[] | null;
   /** Members that the callee was found to lack. Believed only from an authenticated caller. */
   readonly members: readonly Member[];
+  /** What the caller's mempool held at a moment, to be compared; null where there is nothing to compare. */
+  readonly digest: Digest | null;
+  /** Messages that the caller lacks and the callee was found to have. At most WANTED_MAX. */
+  readonly wanted: readonly MessageId[];
+}
+
+/** A step of a reconciliation (reconcile.ts), and the moment whose mempools are compared, by the clock of who asked. */
+export interface Digest {
+  readonly at: Millis;
+  readonly frame: Frame;
 }
 
 export interface SyncAnswer {
@@ -22,4 +33,6 @@ export interface SyncAnswer {
   readonly members: readonly Member[];
   /** True where there are more. */
   readonly more: boolean;
+  /** The callee's answer to the digest; null where there was none, or it does not compare. */
+  readonly frame: Frame | null;
 }

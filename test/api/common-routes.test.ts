@@ -170,12 +170,16 @@ describe.each([
       have: [[1, 4]],
       members: [memberWire],
       more: false,
+      frame: null,
     });
     expect(calls).toEqual([
       {
         to,
         method: 'sync',
-        args: [{ guid: 3, maxGuidNode: { guid: 5, address: '10.0.0.9' }, have: null, members: [] }, null],
+        args: [
+          { guid: 3, maxGuidNode: { guid: 5, address: '10.0.0.9' }, have: null, members: [], digest: null, wanted: [] },
+          null,
+        ],
       },
     ]);
   });
@@ -202,6 +206,8 @@ describe.each([
           [5, 5],
         ],
         members: [],
+        digest: null,
+        wanted: [],
       },
       null,
     ]);

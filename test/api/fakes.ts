@@ -86,6 +86,7 @@ const common = {
     have: [[1, 4] as const],
     members: [member],
     more: false,
+    frame: null,
   }),
   samples: async () => [
     { name: 'pychain_peers', help: 'Peers', type: 'gauge' as const, labels: { state: 'alive' }, value: 3 },

@@ -125,6 +125,8 @@ const syncRequest: SyncRequest = {
   maxGuidNode: { guid: 8, address: 'https://n8.peers.net' },
   have: [[1, 8]],
   members: [member],
+  digest: null,
+  wanted: [],
 };
 const delivery = { body: `${NO_SIGNATURE}{"a":"ü\\""}` as Sealed, range: { from: 9, to: 5 }, hops: 2 };
 
@@ -172,6 +174,7 @@ describe('an honest peer', () => {
       have: [[1, 9]],
       members: [member],
       more: false,
+      frame: null,
     });
     const [request] = requests;
     expect(request?.url).toBe('https://n7.peers.net/n/7/api/v1/sync');
@@ -180,6 +183,7 @@ describe('an honest peer', () => {
       max_guid_node: { guid: 8, address: 'https://n8.peers.net' },
       have: [[1, 8]],
       members: [writeMember(member)],
+      wanted: [],
     });
   });
 

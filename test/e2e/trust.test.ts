@@ -29,6 +29,8 @@ const VARS = {
 /** A good deal longer than anything here takes, two rounds of sync included. */
 const eventually = (what: string, probe: () => Promise<boolean>) => poll(what, probe, 20_000);
 
+const eventuallyGet = <T>(what: string, probe: () => Promise<T | false>) => poll(what, probe, 40_000);
+
 let network: Measured;
 let host: OutsideHost;
 /** An honest peer outside, whom others want to be. */
@@ -406,6 +408,30 @@ function certified({ credential }: OutsidePeer) {
   if (!credential) throw new Error('has not joined');
   return credential;
 }
+
+describe('a peer that was away', () => {
+  it('asks for what it missed, at sync, and is sent it', async () => {
+    const away = await joined();
+    await introduce(away);
+    const id = await broadcast(network, 2, { while: 'away' });
+    const text = (ids: readonly string[]) => JSON.stringify(ids);
+    // As one that has nothing: the callee lists what it has, once it is old enough not to be under way.
+    const listed = await eventuallyGet('its mempool is listed', async () => {
+      const at = Math.floor(Date.now() / 1000);
+      const answer = await away.sync(node(1), [away.member], { digest: { at, frame: { ranges: [[null, []]] } } });
+      const ids =
+        (answer.body['frame'] as { ranges: [null, string[]][] } | null)?.ranges.flatMap(([, all]) => all) ?? [];
+      return ids.includes(id) ? ids : false;
+    });
+    away.received.clear();
+    expect((await away.sync(node(1), [away.member], { wanted: [id] })).status).toBe(200);
+    await eventually('it is sent', async () =>
+      [...away.received.keys()].some((body) => body.includes('"while":"away"')),
+    );
+    expect(text(listed)).toContain(id);
+    expect(away.received.size).toBe(1);
+  });
+});
 
 function syncOf(guid: number): JsonObject {
   return { guid, max_guid_node: { guid: 1, address: 'https://n1.example.net' }, have: [[1, 4]] };

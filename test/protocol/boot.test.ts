@@ -319,7 +319,14 @@ describe('the answer to a join', () => {
     join(later, outside(2));
     const { allocation } = join(later, outside(6));
     expect(guids(joined(later, allocation).members)).toEqual([2]);
-    const request = { guid: 6, maxGuidNode: { guid: 6, address: 'x' }, have: [[6, 6]] as const, members: [] };
+    const request = {
+      guid: 6,
+      maxGuidNode: { guid: 6, address: 'x' },
+      have: [[6, 6]] as const,
+      members: [],
+      digest: null,
+      wanted: [],
+    };
     expect(bootSync(later, request)).toMatchObject({ have: [[1, 6]], more: false });
     expect(guids(bootSync(later, request).members)).toEqual([2]);
     expect(bootSync(later, { ...request, have: null }).members).toEqual([]);
@@ -328,7 +335,7 @@ describe('the answer to a join', () => {
   it('at sync is what the asker lacks, a page at a time', () => {
     const context = boot();
     for (let number = 1; number <= 300; number++) join(context, outside(number));
-    const request = { guid: 6, maxGuidNode: { guid: 6, address: 'x' }, members: [] };
+    const request = { guid: 6, maxGuidNode: { guid: 6, address: 'x' }, members: [], digest: null, wanted: [] };
     const first = bootSync(context, { ...request, have: [[1, 100]] });
     expect(guids(first.members)).toEqual(range(101, 100 + MEMBERS_PAGE_MAX));
     expect(first.more).toBe(true);

@@ -137,7 +137,7 @@ export class Machine {
 
   answerSync(guid: Guid, answer: Partial<SyncAnswer> = {}): Effect[] {
     const maxGuidNode = { guid, address: 'x' };
-    const told = { maxGuidNode, have: [[1, 1_000]] as const, members: [], more: false, ...answer };
+    const told = { maxGuidNode, have: [[1, 1_000]] as const, members: [], more: false, frame: null, ...answer };
     return this.effectsOf({ type: 'sync-answered', guid, answer: told });
   }
 

@@ -183,7 +183,7 @@ describe('an answer', () => {
 describe('who asks', () => {
   const request = (guid: number, changes: object = {}) => {
     const fixed = { guid, maxGuidNode: { guid: 1_000_000_000, address: 'x' }, have: [[guid, guid]] as const };
-    return { ...fixed, members: [], ...changes };
+    return { ...fixed, members: [], digest: null, wanted: [], ...changes };
   };
 
   it('and proves who it is tells of members; anybody else is believed nothing', () => {

@@ -252,7 +252,14 @@ describe('what stands behind each promise', () => {
     network.settle();
     // Nobody was announced: each knows those that joined before it. Node 5 hears of the others from node 8.
     const { driver } = network.node(5);
-    const request = { guid: 5, maxGuidNode: { guid: 5, address: 'local:/n/5' }, have: [[5, 5]] as const, members: [] };
+    const request = {
+      guid: 5,
+      maxGuidNode: { guid: 5, address: 'local:/n/5' },
+      have: [[5, 5]] as const,
+      members: [],
+      digest: null,
+      wanted: [],
+    };
     const reply = network.node(8).driver.submit({ type: 'sync-asked', request, caller: 5 });
     if (reply.type !== 'sync' || !reply.answer) throw new Error('no answer');
     driver.submit({ type: 'sync-answered', guid: 8, answer: { ...reply.answer, have: [[1, 8]] } });
@@ -368,7 +375,7 @@ describe('what stands behind each promise', () => {
     expect(driver.state.repairs.size).toBe(1);
     driver.submit({
       type: 'sync-asked',
-      request: { guid: 3, maxGuidNode: { guid: 4, address: 'x' }, have: null, members: [] },
+      request: { guid: 3, maxGuidNode: { guid: 4, address: 'x' }, have: null, members: [], digest: null, wanted: [] },
       caller: 3,
     });
     network.advance(120_000);
@@ -557,7 +564,7 @@ describe('limits and bad input', () => {
     network.start();
     const members = [outsider(1000, { incarnation: 9 })];
     const maxGuidNode = { guid: 1000, address: 'http://evil.example' };
-    const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members };
+    const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members, digest: null, wanted: [] };
     const reply = network.node(2).driver.submit({ type: 'sync-asked', request, caller: null });
     expect(reply.type === 'sync' && reply.answer?.members.map(({ guid }) => guid).sort()).toEqual([1, 2]);
     expect(network.node(2).driver.state.maxGuid).toBe(4);

@@ -62,6 +62,8 @@ export class TestNetwork {
   /** Handovers that the queue refuses, and crashes right after a commit, when set. */
   queueRefuses = false;
   losesEffectsOf = new Set<number>();
+  /** Slots whose deliveries are lost, and taken for delivered. */
+  losesDeliveriesTo = new Set<number>();
   /** What nodes say of themselves: the shell raises it where their address has changed. Set it before nodes are added. */
   incarnation = 0;
   now: Millis = 1_700_000_000_000;
@@ -236,6 +238,7 @@ export class TestNetwork {
 
   #deliverLeg(job: Job, bundle: Job['bundles'][number], leg: Job['bundles'][number]['legs'][number]): void {
     const target = this.#at(leg.address);
+    if (this.losesDeliveriesTo.has(target.slot)) return;
     if (target.down) {
       const ids = bundle.bodies.map((body) => this.idOf(job, body));
       const legs = [{ to: leg.to, range: leg.range, attempt: bundle.attempt, without: bundle.without, ids }];

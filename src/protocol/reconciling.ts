@@ -1,0 +1,82 @@
+// Reconciliation of mempools at network sync: who asks learns what it lacks, and asks for it. Everybody asks in its own rounds, so a node that was
+// down, or unknown to its parent in a tree, gets every unexpired message; where nothing differs it is one fingerprint. What is asked
+// for comes as deliveries, through the queue.
+import type { Context, Effect } from './effects.ts';
+import { oweRepair } from './forwarding.ts';
+import {
+  CLOCK_SKEW_MS_MAX,
+  FRAME_BYTES_MAX,
+  RECONCILE_ROUNDS_MAX,
+  RECONCILE_STEP_MS,
+  WANTED_BYTES_MAX,
+  WANTED_MAX,
+} from './limits.ts';
+import type { Asked } from './node-state.ts';
+import { reconcile, startReconciliation, type Frame } from './reconcile.ts';
+import type { Digest } from './sync.ts';
+import { onlyMe } from './tree.ts';
+import type { Guid, MessageId, Millis } from './types.ts';
+import { isHosted } from './whom.ts';
+
+/** A message that a peer was asked for is not asked of another before this has passed (guess: longer than the queue takes). */
+const WANTED_AGAIN_MS = 30_000;
+
+/** What to ask next in an exchange. */
+export interface Next {
+  readonly digest: Digest | null;
+  readonly wanted: readonly MessageId[];
+}
+
+/** The first frame of an exchange: what this node has. */
+export function openDigest({ state, now }: Context): Digest {
+  const at = Math.floor(now / RECONCILE_STEP_MS) * RECONCILE_STEP_MS;
+  return { at, frame: startReconciliation(state.mempool.comparedAt(at)) };
+}
+
+/** The callee's frame; null where the moment is not one that both can know. */
+export function answerDigest({ state, now }: Context, { at, frame }: Digest): Frame | null {
+  if (Math.abs(at - now) > 2 * CLOCK_SKEW_MS_MAX) return null;
+  return reconcile(state.mempool.comparedAt(at), frame, FRAME_BYTES_MAX, 'responder').reply;
+}
+
+/** What the callee's frame leads to: the next frame, and messages to ask for. Null where there is nothing more to ask. */
+export function nextDigest({ state, now }: Context, asked: Asked, frame: Frame | null): Next | null {
+  const at = asked.comparedAt;
+  if (at === null || frame === null) return null;
+  const { reply, need } = reconcile(state.mempool.comparedAt(at), frame, FRAME_BYTES_MAX, 'initiator');
+  forgetOld(state.wanted, now);
+  const wanted = need.filter((id) => !state.mempool.get(id) && !state.wanted.has(id)).slice(0, WANTED_MAX);
+  for (const id of wanted) state.wanted.set(id, now);
+  state.counters.add('messages_wanted', wanted.length);
+  // What does not fit is asked for in later rounds; a peer that never comes to an end must not keep this one busy.
+  const digest = reply && asked.rounds < RECONCILE_ROUNDS_MAX ? { at, frame: reply } : null;
+  return digest || wanted.length > 0 ? { digest, wanted } : null;
+}
+
+/** A caller lacks messages that this node has: they are owed to it, as far as its rate and the size of an answer go. */
+export function serveWanted(context: Context, caller: Guid, wanted: readonly MessageId[]): Effect[] {
+  const { state, config, now } = context;
+  const peer = state.roster.get(caller);
+  if (!peer || wanted.length === 0) return [];
+  const isOwn = isHosted(peer, config.hostedPrefix);
+  const ids: MessageId[] = [];
+  let bytes = 0;
+  for (const id of wanted.slice(0, WANTED_MAX)) {
+    const entry = state.mempool.get(id);
+    if (!entry || entry.expiresAt <= now || bytes > WANTED_BYTES_MAX) continue;
+    if (!isOwn && !state.standings.takeMessage(caller, now)) break;
+    bytes += state.mempool.bodyOf(entry)?.length ?? 0;
+    ids.push(id);
+  }
+  state.counters.add('messages_served', ids.length);
+  if (ids.length === 0) return [];
+  return oweRepair(context, { dueAt: now, attempt: 0, range: onlyMe(caller), without: [], ids });
+}
+
+function forgetOld(wanted: Map<MessageId, Millis>, now: Millis): void {
+  for (const [id, at] of wanted) {
+    // In the order in which they were asked for, which is that of time.
+    if (now - at < WANTED_AGAIN_MS) return;
+    wanted.delete(id);
+  }
+}
