@@ -76,6 +76,8 @@ export interface Undeliverable {
   readonly attempt: number;
   /** Who failed for this range just before. */
   readonly without: readonly Guid[];
+  /** It answered, and asked for a later time again and again: it is there, and has not failed. */
+  readonly answered: boolean;
   readonly ids: readonly MessageId[];
 }
 

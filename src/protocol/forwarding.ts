@@ -26,6 +26,12 @@ import { candidates, isHosted } from './whom.ts';
 /** Ignored peers that one repair is kept for; those beyond get what they missed by reconciliation when they are back. */
 const IGNORED_OWED_MAX = 16;
 
+/** Refusals that are nobody's fault: it came too late, or its originator is gone. */
+const BLAMELESS = ['expired', 'unknown-originator'];
+
+/** How often a target that is there, and busy, is brought the same again. */
+const BUSY_REPAIRS_MAX = 3;
+
 /** What receiving a batch led to: an outcome a delivery, and the messages that are new here. */
 export interface Received {
   readonly outcomes: readonly Outcome[];
@@ -60,7 +66,9 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
     }
     if (message.content.expiresAt <= now) return reject('expired');
     // Not refused: its originator is looked up at the bringer, and by the next try it may be known.
-    if (check === 'unknown-originator') return 'busy';
+    if (check === 'unknown-originator') {
+      return state.unverified.isWantedLater(message.id, now) ? 'busy' : reject('unknown-originator');
+    }
     const size = utf8Length(message.sealed);
     if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
     if (bringer && !state.standings.takeOriginated(message.content.originator.guid, now)) return 'busy';
@@ -74,7 +82,7 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
   for (const [reason, count] of rejected) {
     const fields = bringer ? { reason, count, guid: bringer.guid } : { reason, count };
     effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', fields));
-    if (bringer && reason !== 'expired') effects.push(...blame(context, bringer.guid, count * DEMERITS.invalid));
+    if (bringer && !BLAMELESS.includes(reason)) effects.push(...blame(context, bringer.guid, count * DEMERITS.invalid));
   }
   state.counters.add('deliver_calls');
   for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
@@ -207,7 +215,7 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
   const { state, now } = context;
   const effects: Effect[] = [];
   for (const leg of merged(legs)) {
-    const peerState = state.roster.failed(leg.to, now);
+    const peerState = leg.answered ? (state.roster.get(leg.to)?.state ?? null) : state.roster.failed(leg.to, now);
     const ids = leg.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
     state.counters.add('legs_undeliverable', ids.length);
     state.counters.add('legs_expired', leg.ids.length - ids.length);
@@ -238,18 +246,35 @@ function oweRange(context: Context, leg: Undeliverable, ids: readonly MessageId[
 }
 
 /** The target's own copy. Who never proved to be there is owed nothing: strangers must not crowd out repairs. */
-function oweTarget(context: Context, { to, attempt }: Undeliverable, ids: readonly MessageId[]): Effect[] {
-  const peer = context.state.roster.get(to);
+function oweTarget(context: Context, leg: Undeliverable, ids: readonly MessageId[]): Effect[] {
+  const { state, now, rng } = context;
+  const { to, attempt, answered } = leg;
+  const peer = state.roster.get(to);
   if (!peer?.proved || peer.state === 'left') return [];
-  const dueAt = context.now + backoffMs(attempt, context.rng);
-  return oweRepair(context, { dueAt, attempt: attempt + 1, range: onlyMe(to), without: [], ids });
+  // It is there, and does not take them: when it can, it asks for them at sync.
+  if (answered && attempt >= BUSY_REPAIRS_MAX) {
+    state.counters.add('legs_dropped', ids.length);
+    return [logged('WARNING', 'mempool', 'left_to_sync', { to, messages: ids.length })];
+  }
+  const range = onlyMe(to);
+  // What is being handed over may be what failed: that is heard of before the queue has said that it has it.
+  const owed = state.repairs.idsOwed(range, state.handover?.repairs ?? []);
+  const more = ids.filter((id) => !owed.has(id));
+  if (more.length === 0) return [];
+  return oweRepair(context, {
+    dueAt: now + backoffMs(attempt, rng),
+    attempt: attempt + 1,
+    range,
+    without: [],
+    ids: more,
+  });
 }
 
 /** Legs to the same target for the same range as one: a repair each would crowd out older ones. */
 function merged(legs: readonly Undeliverable[]): Undeliverable[] {
   const groups = new Map<string, Undeliverable>();
   for (const leg of legs) {
-    const key = `${leg.to} ${leg.range.from} ${leg.range.to} ${leg.attempt} ${leg.without.join()}`;
+    const key = `${leg.to} ${leg.range.from} ${leg.range.to} ${leg.attempt} ${leg.answered} ${leg.without.join()}`;
     const ids = new Set([...(groups.get(key)?.ids ?? []), ...leg.ids]);
     groups.set(key, { ...leg, ids: [...ids] });
   }

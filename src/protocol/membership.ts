@@ -231,6 +231,16 @@ export function catchUp(context: Context, sender: { guid: Guid; address: string;
   return effects;
 }
 
+/** A peer outside brought a message whose originator is not known here: whom it knows is asked of it, at most once a minute. */
+export function lookUpAt(context: Context, guid: Guid): Effect[] {
+  const { state, now } = context;
+  const peer = state.roster.get(guid);
+  if (!peer || now - (state.caughtUpAt.get(guid) ?? -Infinity) < CATCH_UP_PAUSE_MS) return [];
+  const effects = askPeer(context, peer, []);
+  if (effects.length > 0) state.caughtUpAt.set(guid, now);
+  return effects;
+}
+
 /** Ends a catch-up. What a node of this deployment knows beyond is what this one has dropped: it need not ask for that again. */
 function caughtUp(context: Context, guid: Guid): void {
   const { state, config } = context;

@@ -10,6 +10,7 @@ import { Roster } from './roster.ts';
 import { Standings } from './standing.ts';
 import type { NodeStore } from './store.ts';
 import { Timers } from './timers.ts';
+import { Unverified } from './unverified.ts';
 import type { Certificate, Guid, MessageId, Millis, SelfRecord } from './types.ts';
 
 /** What a node says of itself, signed by the shell that has its key. */
@@ -59,6 +60,7 @@ export class NodeState {
   readonly counters: Counters;
   readonly nonces: Nonces;
   readonly standings = new Standings();
+  readonly unverified = new Unverified();
   /** What was found damaged while loading; the first input reports it. */
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */

@@ -9,6 +9,7 @@ import {
   catchUp,
   joinAccepted,
   joinFailed,
+  lookUpAt,
   startJoin,
   syncAnswered,
   syncAsked,
@@ -57,7 +58,8 @@ function react(context: Context, input: Input): Handled {
       const { outcomes, fresh, effects } = receive(context, input.deliveries, input.bringer);
       // Before the legs are computed: a delegate must know the members that the message tells of.
       const events = onEvents(context, fresh);
-      const sync = input.newest ? catchUp(context, input.newest) : [];
+      const lookUp = input.bringer?.checks.includes('unknown-originator') ? lookUpAt(context, input.bringer.guid) : [];
+      const sync = [...(input.newest ? catchUp(context, input.newest) : []), ...lookUp];
       return {
         reply: { type: 'delivered', outcomes },
         effects: [...effects, ...events, ...sync, summary(outcomes, fresh)],

@@ -45,7 +45,9 @@ export function nextDigest({ state, now }: Context, asked: Asked, frame: Frame |
   if (at === null || frame === null) return null;
   const { reply, need } = reconcile(state.mempool.comparedAt(at), frame, FRAME_BYTES_MAX, 'initiator');
   forgetOld(state.wanted, now);
-  const wanted = need.filter((id) => !state.mempool.get(id) && !state.wanted.has(id)).slice(0, WANTED_MAX);
+  const wanted = need
+    .filter((id) => !state.mempool.get(id) && !state.wanted.has(id) && !state.unverified.wasRefused(id, now))
+    .slice(0, WANTED_MAX);
   for (const id of wanted) state.wanted.set(id, now);
   state.counters.add('messages_wanted', wanted.length);
   // What does not fit is asked for in later rounds; a peer that never comes to an end must not keep this one busy.

@@ -46,6 +46,16 @@ export class Repairs {
     return oldest?.[1] ?? null;
   }
 
+  /** Messages that are owed to a range by others than these rows. */
+  idsOwed(range: Range, except: readonly number[]): Set<MessageId> {
+    const ids = new Set<MessageId>();
+    for (const [row, repair] of this.#rows) {
+      if (repair.range.from !== range.from || repair.range.to !== range.to || except.includes(row)) continue;
+      for (const id of repair.ids) ids.add(id);
+    }
+    return ids;
+  }
+
   get(id: number): Repair | null {
     return this.#rows.get(id) ?? null;
   }

@@ -227,42 +227,49 @@ async function passOn(hand: JobInHand, ports: ConsumerPorts): Promise<void> {
   // Not counted as a try: nobody was called.
   const untried = repacked(hand, of('postponed'), hand.job.tries);
   if (untried.length > 0) await ports.resend(untried, POSTPONED_SECONDS);
-  await tryAgain(hand, of('busy'), BUSY_TRIES_MAX, ports);
-  await failOver(hand, of('silent'), ports);
+  const isPatient = hand.job.tries + 1 < BUSY_TRIES_MAX;
+  if (isPatient) await putBack(hand, of('busy'), ports);
+  else await tell(hand, of('busy'), true, ports);
+  await tell(hand, of('silent'), false, ports);
 }
 
 /** Tells the sender at once, so that others take the ranges over; where it cannot be told now, a dead letter tells it later. */
-async function failOver(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
-  if (bundles.length === 0) return;
-  const { from } = hand.job;
-  // The boot node keeps no messages, so it can hand nothing to anybody else: its announcements are tried again here.
-  if (from.guid === BOOT_GUID) return await tryAgain(hand, bundles, BOOT_TRIES_MAX, ports);
-  try {
-    await ports.report(from, undelivered(bundles));
-  } catch (cause) {
-    ports.log('WARNING', 'sender_not_told', { from: from.guid, reason: reasonOf(cause) });
-    await ports.bury(repacked(hand, bundles, hand.job.tries + 1));
-  }
-}
-
-/** Puts bundles back with a pause, or gives them up where they were tried often enough. */
-async function tryAgain(
+async function tell(
   hand: JobInHand,
   bundles: readonly Bundle[],
-  triesMax: number,
+  answered: boolean,
   ports: ConsumerPorts,
 ): Promise<void> {
   if (bundles.length === 0) return;
-  const tries = hand.job.tries + 1;
-  const jobs = repacked(hand, bundles, tries);
-  const legs = bundles.reduce((sum, bundle) => sum + bundle.legs.length, 0);
-  if (tries >= triesMax) {
-    ports.log('WARNING', 'job_given_up', { from: hand.job.from.guid, legs, tries });
-    await ports.bury(jobs);
-  } else {
-    ports.log('DEBUG', 'job_retried', { from: hand.job.from.guid, legs, tries });
-    await ports.resend(jobs, pauseSeconds(tries));
+  const { from, tries } = hand.job;
+  const isBoot = from.guid === BOOT_GUID;
+  // The boot node keeps no messages, so it can hand nothing to anybody else: its announcements are tried again here.
+  if (isBoot && tries + 1 < BOOT_TRIES_MAX) return await putBack(hand, bundles, ports);
+  if (isBoot) return await giveUp(hand, bundles, ports);
+  try {
+    await ports.report(from, undelivered(bundles, answered));
+  } catch (cause) {
+    ports.log('WARNING', 'sender_not_told', { from: from.guid, reason: reasonOf(cause) });
+    await giveUp(hand, bundles, ports);
   }
+}
+
+/** Puts bundles back with a pause, counting a try. */
+async function putBack(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
+  if (bundles.length === 0) return;
+  const tries = hand.job.tries + 1;
+  ports.log('DEBUG', 'job_retried', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
+  await ports.resend(repacked(hand, bundles, tries), pauseSeconds(tries));
+}
+
+async function giveUp(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
+  const tries = hand.job.tries + 1;
+  ports.log('WARNING', 'job_given_up', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
+  await ports.bury(repacked(hand, bundles, tries));
+}
+
+function countLegs(bundles: readonly Bundle[]): number {
+  return bundles.reduce((sum, bundle) => sum + bundle.legs.length, 0);
 }
 
 function repacked(hand: JobInHand, bundles: readonly Bundle[], tries: number): Job[] {

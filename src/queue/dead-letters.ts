@@ -11,7 +11,7 @@ export async function reportDeadLetters(messages: readonly QueueMessage[], ports
     const decoded = decodeJob(message.body);
     if (decoded.ok) {
       const job = decoded.value;
-      await settle(message, () => ports.report(job.from, undelivered(job.bundles)), ports);
+      await settle(message, () => ports.report(job.from, undelivered(job.bundles, false)), ports);
     } else {
       ports.log('ERROR', 'job_unreadable', { reason: decoded.error });
       await settle(message, () => ports.unreadable(decoded.error), ports);

@@ -270,7 +270,11 @@ describe('a range that could not be delivered', () => {
   const owed = (machine: Machine, to: number, range: Range) => {
     machine.bring(8, [machine.delivery()]);
     const ids = machine.state.mempool.entriesOf(1).map(({ id }) => id);
-    machine.submit({ type: 'undeliverable', legs: [{ to, range, attempt: 0, without: [], ids }], reason: 'timeout' });
+    machine.submit({
+      type: 'undeliverable',
+      legs: [{ to, range, attempt: 0, without: [], answered: false, ids }],
+      reason: 'timeout',
+    });
     return machine.state.repairs.size;
   };
 
@@ -291,6 +295,92 @@ describe('a range that could not be delivered', () => {
     // Whoever else there is has its own.
     expect(owed(new Machine([outsider(6), outsider(7)]), 7, { from: 7, to: 6 })).toBe(0);
   });
+});
+
+it('a message whose originator stays unknown is refused in the end, and held against nobody', () => {
+  const machine = new Machine([outsider(7)]);
+  machine.trust(7);
+  const delivery = machine.delivery();
+  const bring = () => machine.bring(7, [delivery], ['unknown-originator'])[0];
+  for (let count = 0; count < 8; count++) expect(bring()).toBe('busy');
+  for (let count = 0; count < 100; count++) {
+    expect(bring()).toBe('rejected');
+    machine.now += 1_000;
+  }
+  expect(shutOut(machine)).toBe(0);
+  // Where its originator comes to be known it is taken all the same.
+  expect(machine.bring(7, [delivery])).toEqual(['new']);
+});
+
+describe('a target that is there, and busy', () => {
+  const busy = (machine: Machine, attempt: number) => {
+    const id = machine.state.mempool.entriesOf(1)[0]?.id ?? '';
+    const legs = [{ to: 7, range: { from: 7, to: 6 }, attempt, without: [], answered: true, ids: [id] }];
+    machine.submit({ type: 'undeliverable', legs, reason: 'busy' });
+  };
+  const withMessage = () => {
+    const machine = new Machine([outsider(7), outsider(8)]);
+    machine.trust(7, 8);
+    machine.bring(8, [machine.delivery()]);
+    return machine;
+  };
+
+  it('has not failed', () => {
+    const machine = withMessage();
+    for (let count = 0; count < 10; count++) {
+      busy(machine, 0);
+      machine.now += 10_000;
+    }
+    expect(machine.state.roster.get(7)).toMatchObject({ state: 'alive', failures: 0 });
+  });
+
+  it('is brought the same some times more, then asks for it itself', () => {
+    const machine = withMessage();
+    for (const attempt of [0, 1, 2]) {
+      busy(machine, attempt);
+      expect(machine.state.repairs.size).toBe(1);
+      for (let id = 0; id < 10; id++) machine.state.repairs.remove(id);
+    }
+    busy(machine, 3);
+    expect(machine.state.repairs.size).toBe(0);
+    expect(lines(machine.take(), 'left_to_sync')).toMatchObject([{ fields: { to: 7, messages: 1 } }]);
+  });
+
+  it('is owed it too where that is heard before the handover is through', () => {
+    const machine = withMessage();
+    const id = machine.state.mempool.entriesOf(1)[0]?.id ?? '';
+    const [first] = only(machine.take(), 'hand-over');
+    machine.submit({ type: 'handed-over', id: first?.id ?? 0 });
+    const legs = [{ to: 7, range: { from: 7, to: 6 }, attempt: 0, without: [], answered: false, ids: [id] }];
+    machine.submit({ type: 'undeliverable', legs, reason: 'timeout' });
+    machine.now += 60_000;
+    const [second] = only(machine.effectsOf({ type: 'alarm' }), 'hand-over');
+    expect(second).toBeDefined();
+    // The consumer was faster than the queue's own word.
+    machine.submit({ type: 'undeliverable', legs, reason: 'timeout' });
+    machine.submit({ type: 'handed-over', id: second?.id ?? 0 });
+    expect(machine.state.repairs.size).toBe(1);
+  });
+
+  it('is owed a message once, however many legs brought it', () => {
+    const machine = withMessage();
+    for (let count = 0; count < 20; count++) busy(machine, 0);
+    expect(machine.state.repairs.size).toBe(1);
+  });
+});
+
+it('an originator that is not known is asked for at who brought its message, once a minute', () => {
+  const machine = new Machine([outsider(7)]);
+  machine.trust(7);
+  const bring = () => {
+    machine.bring(7, [machine.delivery()], ['unknown-originator']);
+    return machine.take().filter(({ type }) => type === 'sync').length;
+  };
+  expect(bring()).toBe(1);
+  machine.answerSync(7);
+  expect(bring()).toBe(0);
+  machine.now += 60_000;
+  expect(bring()).toBe(1);
 });
 
 describe('a peer outside that took a delivery', () => {
@@ -329,7 +419,7 @@ describe('a peer outside that took a delivery', () => {
     machine.trust(8);
     machine.bring(8, [machine.delivery()]);
     const id = machine.state.mempool.entriesOf(1)[0]?.id ?? '';
-    const legs = [7, 8].map((to) => ({ to, range: MINE, attempt: 0, without: [], ids: [id] }));
+    const legs = [7, 8].map((to) => ({ to, range: MINE, attempt: 0, without: [], answered: false, ids: [id] }));
     machine.submit({ type: 'undeliverable', legs, reason: 'timeout' });
     expect([machine.stateOf(7), machine.stateOf(8)]).toEqual(['ignored', 'suspect']);
   });

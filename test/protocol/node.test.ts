@@ -363,7 +363,7 @@ describe('what stands behind each promise', () => {
     if (!entry) throw new Error('not stored');
     // The range of node 3, which is ignored from now on, holds node 2 as well: this repair has a leg, and the queue refuses it.
     network.queueRefuses = true;
-    const legs = [{ to: 3, range: { from: 3, to: 1 }, attempt: 0, without: [], ids: [entry.id] }];
+    const legs = [{ to: 3, range: { from: 3, to: 1 }, attempt: 0, without: [], answered: false, ids: [entry.id] }];
     driver.submit({ type: 'undeliverable', legs, reason: 'test' });
     network.advance(120_000);
     expect(driver.state.counters.get('handovers_failed')).toBeGreaterThan(3);
@@ -389,7 +389,14 @@ describe('what stands behind each promise', () => {
     for (let index = 0; index < 20; index++) network.originate(1, { index });
     const { state } = network.node(1).driver;
     const ids = state.mempool.seqsAfter(1).flatMap((seq) => state.mempool.entriesOf(seq).map(({ id }) => id));
-    const legs = ids.map((id) => ({ to: 3, range: { from: 3, to: 2 }, attempt: 0, without: [], ids: [id] }));
+    const legs = ids.map((id) => ({
+      to: 3,
+      range: { from: 3, to: 2 },
+      attempt: 0,
+      without: [],
+      answered: false,
+      ids: [id],
+    }));
     network.node(1).driver.submit({ type: 'undeliverable', legs, reason: 'test' });
     expect(ids.length).toBeGreaterThanOrEqual(20);
     expect(network.node(1).driver.state.repairs.size).toBe(1);

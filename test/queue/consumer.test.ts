@@ -126,7 +126,7 @@ describe('delivery consumer', () => {
     await consume([one], INSIDE, made);
     expect(one.acked).toBe(1);
     expect(told(seen.reported)).toEqual([[1, [[3, 2]]]]);
-    expect(seen.reported).toMatchObject([[from, [{ range: leg(3).range, attempt: 2, without: [7] }]]]);
+    expect(seen.reported).toMatchObject([[from, [{ range: leg(3).range, attempt: 2, without: [7], answered: false }]]]);
     expect([seen.resent, seen.buried]).toEqual([[], []]);
     expect(seen.events).toContain('delivery_failed');
   });
@@ -268,8 +268,9 @@ describe('delivery consumer, to peers outside', () => {
     expect(seen.buried).toEqual([]);
     const { seen: last, made: again } = ports({ 'https://n2.peers.net': busy });
     await consume([message(encodeJob({ ...job(left), tries: 3 }))], lane, again);
-    expect(last.buried.map(({ bundles }) => bundles)).toEqual([left]);
-    expect(last.resent).toEqual([]);
+    expect(told(last.reported)).toEqual([[1, [[2, 1]]]]);
+    expect(last.reported).toMatchObject([[from, [{ answered: true }]]]);
+    expect([last.resent, last.buried]).toEqual([[], []]);
   });
 
   it('where one call is answered busy and another not at all, the leg has failed', async () => {

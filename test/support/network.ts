@@ -241,7 +241,9 @@ export class TestNetwork {
     if (this.losesDeliveriesTo.has(target.slot)) return;
     if (target.down) {
       const ids = bundle.bodies.map((body) => this.idOf(job, body));
-      const legs = [{ to: leg.to, range: leg.range, attempt: bundle.attempt, without: bundle.without, ids }];
+      const legs = [
+        { to: leg.to, range: leg.range, attempt: bundle.attempt, without: bundle.without, answered: false, ids },
+      ];
       const sender = this.nodes.find((node) => node.driver.state.guid === job.from.guid);
       sender?.driver.submit({ type: 'undeliverable', legs, reason: 'down' });
       return;

@@ -1,0 +1,124 @@
+// Known bugs, put around the code under test: the simulator is worth what it finds of them. Each is made anew for each seed.
+import type { Effect, Input } from '../src/protocol/effects.ts';
+import { decodeStored, DEAD_PEER, eventOf, isGuid } from '../src/protocol/message.ts';
+import type { NodeState } from '../src/protocol/node-state.ts';
+import type { NodeStore, TextTable } from '../src/protocol/store.ts';
+import { onlyMe } from '../src/protocol/tree.ts';
+import { createMemoryBootStore } from '../src/store/memory-store.ts';
+import type { Hooks } from './hooks.ts';
+import type { Random } from './random.ts';
+
+export interface Mutation {
+  readonly name: string;
+  readonly hooks: () => Hooks;
+}
+
+/** Mutations of which one time in so many goes wrong. */
+const SELDOM = 0.2;
+
+/** A store that does not write what it is told to write to one table. */
+function withTable(table: 'repairs' | 'roster', wrap: (rows: TextTable) => TextTable): Hooks {
+  return { store: (store) => ({ ...store, [table]: wrap(store[table]) }) };
+}
+
+const forgets = (rows: TextTable): TextTable => ({
+  all: () => rows.all(),
+  put: () => undefined,
+  delete: (id) => rows.delete(id),
+});
+
+/** The message is known by memory alone: after a restart it is new again. */
+function dropsSegments(store: NodeStore, random: Random): NodeStore {
+  const { segments } = store;
+  return {
+    ...store,
+    segments: {
+      index: () => segments.index(),
+      body: (seq) => segments.body(seq),
+      append: (row) => (random.chance(SELDOM) ? undefined : segments.append(row)),
+      delete: (seq) => segments.delete(seq),
+    },
+  };
+}
+
+function forgetsTimers(store: NodeStore): NodeStore {
+  const { timers } = store;
+  return { ...store, timers: { all: () => timers.all(), set: () => undefined, delete: (kind) => timers.delete(kind) } };
+}
+
+/** Writes stay where a transaction throws. */
+function neverRollsBack(store: NodeStore): NodeStore {
+  return {
+    ...store,
+    transaction(body) {
+      let failure: { readonly cause: unknown } | null = null;
+      const result = store.transaction(() => {
+        try {
+          return body();
+        } catch (cause) {
+          failure = { cause };
+          return null;
+        }
+      });
+      if (failure !== null) throw (failure as { readonly cause: unknown }).cause;
+      return result as ReturnType<typeof body>;
+    },
+  };
+}
+
+function dropsTheDead(input: Input, state: NodeState): void {
+  if (input.type !== 'deliver') return;
+  for (const { body } of input.deliveries) {
+    const event = eventOf(decodeStored(body)?.data ?? {});
+    const guid = event?.name === DEAD_PEER ? event.args['guid'] : null;
+    if (isGuid(guid)) state.roster.drop(guid);
+  }
+}
+
+/** The first time that it matters: after that all is as it should be. */
+function once<T>(isIt: (value: T) => boolean): (value: T) => boolean {
+  let isDone = false;
+  return (value) => {
+    if (isDone || !isIt(value)) return false;
+    isDone = true;
+    return true;
+  };
+}
+
+function losesAnAlarm(): Hooks {
+  const isLost = once((at: number | null) => at !== null);
+  return { noCron: true, alarm: (at, random) => random.chance(1 - SELDOM) || !isLost(at) };
+}
+
+function losesAHandover(): Hooks {
+  const isLost = once((effect: Effect) => effect.type === 'hand-over');
+  return { effect: (effect, random) => (random.chance(SELDOM) && isLost(effect) ? null : effect) };
+}
+
+export const MUTATIONS: readonly Mutation[] = [
+  { name: 'the store forgets repairs', hooks: () => withTable('repairs', forgets) },
+  { name: 'the store forgets peers', hooks: () => withTable('roster', forgets) },
+  { name: 'the store forgets timers', hooks: () => ({ store: forgetsTimers }) },
+  { name: 'a message is noted as seen before it is stored', hooks: () => ({ store: dropsSegments }) },
+  { name: 'a failed transaction is not rolled back', hooks: () => ({ store: neverRollsBack }) },
+  { name: 'a handover is lost without a word', hooks: losesAHandover },
+  { name: 'an alarm is lost, and nobody looks after it', hooks: losesAnAlarm },
+  {
+    name: 'the queue is believed to have jobs that it refused',
+    hooks: () => ({
+      input: (input) => (input.type === 'handover-failed' ? { type: 'handed-over', id: input.id } : input),
+    }),
+  },
+  { name: 'the boot node forgets allocations on a restart', hooks: () => ({ bootReopened: createMemoryBootStore }) },
+  { name: 'DEAD_PEER is believed', hooks: () => ({ handled: dropsTheDead }) },
+  { name: 'the consumer acknowledges before it delivers', hooks: () => ({ acksFirst: true }) },
+  {
+    name: 'a failover forgets the range',
+    hooks: () => ({ told: (legs) => legs.map((leg) => ({ ...leg, range: onlyMe(leg.to) })) }),
+  },
+  {
+    name: 'a sender is not told of what was not delivered',
+    hooks: () => ({ input: (input) => (input.type === 'undeliverable' ? { ...input, legs: [] } : input) }),
+  },
+  { name: 'signatures are not looked at', hooks: () => ({ believesAll: true }) },
+];
