@@ -6,7 +6,7 @@ import { freshNonce, signRequest, type Credential, type Outgoing } from '../src/
 import { generateKey, openSigner, signText, type Signer } from '../src/crypto/keys.ts';
 import { signAnswer, signRecord } from '../src/crypto/signatures.ts';
 import { solveWork } from '../src/protocol/admission.ts';
-import { CAPABILITIES, PROTOCOL } from '../src/protocol/limits.ts';
+import { CAPABILITIES, CHALLENGE_MS, PROTOCOL } from '../src/protocol/limits.ts';
 import { readMember, writeMember } from '../src/protocol/member.ts';
 import { composeMessage, sealMessage, type Message } from '../src/protocol/message.ts';
 import { answerText } from '../src/protocol/signed-text.ts';
@@ -125,7 +125,7 @@ export class OutsidePeer {
 
   /** Gets a challenge, and solves it for the record as it is now. */
   async work(boot: string): Promise<Work> {
-    const { challenge } = (await (await fetch(`${boot}/api/v1/network/challenge`)).json()) as { challenge: string };
+    const challenge = await challengeOf(boot);
     const { publicKey, address } = this.record ?? (await this.sayWhere());
     return { challenge, solution: await solve(challenge, publicKey, address) };
   }
@@ -261,6 +261,18 @@ interface JoinAnswer {
   readonly network_key: string;
   readonly max_guid: number;
   readonly members: readonly JsonObject[];
+}
+
+/** Asks for a challenge until the boot node has one to give, for as long as a challenge would be good. */
+async function challengeOf(boot: string): Promise<string> {
+  const deadline = Date.now() + CHALLENGE_MS;
+  for (;;) {
+    const { status, body } = await read(await fetch(`${boot}/api/v1/network/challenge`));
+    if (status === 200 && typeof body['challenge'] === 'string') return body['challenge'];
+    const isBusy = status === 429 || status === 503;
+    if (!isBusy || Date.now() > deadline) throw new Error(`no challenge: ${status} ${JSON.stringify(body)}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /** Solves a challenge, in turns: who is called back meanwhile must answer. */

@@ -50,7 +50,8 @@ export function bitsOf(challenge: string): number | null {
 
 /**
  * Solves a challenge, from `start` on, in at most `triesMax` tries; null where none of them fits. A million tries are about a second
- * (PLATFORM.md 3.5), so callers that must stay responsive take turns.
+ * (PLATFORM.md 3.5), so callers that must stay responsive take turns. Throws RangeError for a text that is no challenge: nothing solves it,
+ * and who takes turns would go on for ever.
  */
 export function solveWork(
   challenge: string,
@@ -59,7 +60,8 @@ export function solveWork(
   start: number,
   triesMax: number,
 ): string | null {
-  const bits = bitsOf(challenge) ?? Infinity;
+  const bits = bitsOf(challenge);
+  if (bits === null) throw new RangeError('challenge: not one that a boot node makes');
   for (let count = start; count < start + triesMax; count++) {
     const solution = count.toString(36);
     if (zeroBits(workHash(challenge, publicKey, address, solution)) >= bits) return solution;
