@@ -45,18 +45,22 @@ const get = (from: Roster, guid: number): Peer => {
   return peer;
 };
 
+/** A peer of each standing: 1 hosted to 8 left. */
+const oneOfEach = (): Roster =>
+  roster({
+    1: 'hosted',
+    2: 'told',
+    3: 'proved',
+    4: 'alive',
+    5: 'suspect',
+    6: 'ignored',
+    7: 'unreachable',
+    8: 'left',
+  });
+
 describe('messages are sent to', () => {
   it('whoever is there; a subtree hangs only on who is alive', () => {
-    const known = roster({
-      1: 'hosted',
-      2: 'told',
-      3: 'proved',
-      4: 'alive',
-      5: 'suspect',
-      6: 'ignored',
-      7: 'unreachable',
-      8: 'left',
-    });
+    const known = oneOfEach();
     const found = candidates(known, HOSTED).sort((a, b) => a.guid - b.guid);
     expect(found).toEqual([
       { guid: 1, trusted: true },
@@ -139,16 +143,7 @@ describe('a node synchronises with', () => {
 
 describe('a round probes', () => {
   it('those that never proved themselves and those in trouble, never those that are well or have left', () => {
-    const known = roster({
-      1: 'hosted',
-      2: 'told',
-      3: 'proved',
-      4: 'alive',
-      5: 'suspect',
-      6: 'ignored',
-      7: 'unreachable',
-      8: 'left',
-    });
+    const known = oneOfEach();
     const rng = seededRandom(1);
     const found = new Set<number>();
     for (let round = 0; round < 200; round++)
