@@ -1,11 +1,14 @@
-// Malicious members: they have a GUID and a certificate like anybody else, answer nothing, and bring nodes what honest ones never send.
-import { toCanonical } from '../src/protocol/canonical.ts';
+// Malicious members: they have a GUID and a certificate like anybody else, bring nodes what honest ones never send, and some of them answer:
+// they prove who they are, take what they are given without passing it on, and say untrue things at sync.
+import { hashOf, toCanonical } from '../src/protocol/canonical.ts';
 import { GUID_MAX, HOPS_MAX } from '../src/protocol/limits.ts';
 import { composeMessage, DEAD_PEER } from '../src/protocol/message.ts';
 import { seal, type Sealed } from '../src/protocol/seal.ts';
 import { wholeRing } from '../src/protocol/tree.ts';
 import type { Delivery, Guid, JsonObject, Range } from '../src/protocol/types.ts';
 import { CAPABILITIES } from '../src/protocol/limits.ts';
+import type { Outcome } from '../src/protocol/effects.ts';
+import type { SyncAnswer } from '../src/protocol/sync.ts';
 import type { Books } from './checks.ts';
 import { keyOf, sign } from './signing.ts';
 import type { Sim } from './sim.ts';
@@ -20,6 +23,8 @@ export class Liar {
   readonly address: string;
   readonly publicKey: string;
   guid: Guid | null = null;
+  /** Whether it answers calls. */
+  readonly isThere: boolean;
   readonly #sim: Sim;
   readonly #books: Books;
 
@@ -29,11 +34,35 @@ export class Liar {
     this.slot = slot;
     this.address = `https://liar${slot}.example.com`;
     this.publicKey = keyOf(slot);
+    this.isThere = sim.random.chance(0.5);
   }
 
   get record() {
     const { address, publicKey } = this;
     return { address, publicKey, incarnation: 0, capabilities: CAPABILITIES, signature: sign(publicKey, address) };
+  }
+
+  /** Takes all, and passes nothing on: a delegate that keeps its subtree in the dark. Null: no answer. */
+  take(deliveries: readonly Delivery[]): readonly Outcome[] | null {
+    const { random } = this.#sim;
+    if (!this.isThere) return null;
+    return deliveries.map(() => random.pick(['new', 'new', 'duplicate', 'rejected', 'busy'] as const) ?? 'new');
+  }
+
+  /** What it says at sync; null: no answer. Records that it makes up are of no use to it: nobody signed them. */
+  answer(): SyncAnswer | null {
+    const { random, now } = this.#sim;
+    if (!this.isThere) return null;
+    const certificate = { issuedAt: now, expiresAt: now + 1, signature: sign(this.publicKey, 'certificate') };
+    const forged = { ...this.record, guid: random.between(1, 50), incarnation: 1_000_000, certificate };
+    return {
+      maxGuidNode: { guid: GUID_MAX, address: this.address },
+      have: random.chance(0.5) ? [] : [[1, GUID_MAX]],
+      members: random.chance(0.3) ? [forged] : [],
+      more: random.chance(0.3),
+      callerState: random.pick(['alive', 'ignored', 'left', 'unknown'] as const),
+      frame: random.pick([null, { ranges: [] }, { ranges: [[null, [hashOf(String(random.next()))]]] }] as const),
+    };
   }
 
   /** Something to bring to somebody; `guids` are those of others. */

@@ -1,11 +1,13 @@
 // Liveness: what must come true in bounded time once faults have stopped. Each rule says what is still missing, or nothing.
+import { REPAIR_MINUTES } from '../src/cron/tick.ts';
 import type { Accepted } from './checks.ts';
 import { isLive } from '../src/protocol/roster.ts';
 import type { Guid } from '../src/protocol/types.ts';
+import { inRange } from '../src/protocol/tree.ts';
 import type { SimNode } from './node.ts';
 
-/** How long a timer may be overdue: cron repairs a lost alarm each minute. */
-const OVERDUE_MS_MAX = 120_000;
+/** How long a timer may be overdue: cron repairs a lost alarm in this. */
+const OVERDUE_MS_MAX = (REPAIR_MINUTES + 1) * 60_000;
 
 export interface Unmet {
   readonly rule: string;
@@ -31,15 +33,21 @@ export function unmetLiveSet(nodes: readonly SimNode[], liars: ReadonlySet<Guid>
   return null;
 }
 
-/** Nothing is owed to anybody that is there. */
+/**
+ * Nothing is owed to anybody that is there: liars may be owed what they said they did not take, and who has left may try in vain to reach
+ * others that have left or moved since.
+ */
 export function unmetOutbox(nodes: readonly SimNode[]): Unmet | null {
   const rule = 'outboxes are empty';
-  for (const { driver, slot } of nodes) {
+  const honest = nodes.flatMap(({ guid, hasLeft }) => (hasLeft ? [] : (guid ?? [])));
+  for (const { driver, slot, hasLeft } of nodes) {
     if (!driver) continue;
     const { repairs, handover, mempool, settled, catchingUp } = driver.state;
     if (handover !== null) return { rule, detail: `node ${slot} has a handover under way` };
     if (catchingUp !== null) return { rule, detail: `node ${slot} catches up with ${catchingUp.guid}` };
-    if (repairs.size > 0) return { rule, detail: `node ${slot} owes ${repairs.size} repairs` };
+    const owed = repairs.due(Infinity).filter(([, { range }]) => honest.some((guid) => inRange(range, guid)));
+    if (owed.length > 0 && !hasLeft)
+      return { rule, detail: `node ${slot} owes ${owed.length} repairs: ${JSON.stringify(owed[0])}` };
     const unsettled = mempool.seqsAfter(settled).length;
     if (unsettled > 0) return { rule, detail: `node ${slot} has ${unsettled} segments that are not settled` };
   }
@@ -52,10 +60,19 @@ export function unmetTimers(nodes: readonly SimNode[]): Unmet | null {
 }
 
 /** Accepted messages, and the nodes that still lack them. */
-export function missingMessages(nodes: readonly SimNode[], accepted: readonly Accepted[]): string[] {
+export function missingMessages(
+  nodes: readonly SimNode[],
+  accepted: readonly Accepted[],
+  guidOf: (slot: number) => Guid,
+): string[] {
   const missing: string[] = [];
-  for (const { id, expiresAt, slot } of accepted) {
+  for (const { id, at, expiresAt, slot } of accepted) {
     for (const node of nodes) {
+      // A newcomer gets what is older from those who are there: where they have all left since, there is nobody.
+      const isNewer = node.joinedAt > at;
+      if (isNewer && !nodes.some((other) => other.driver?.state.mempool.get(id))) continue;
+      // And whose originator everybody has forgotten, nobody who comes from elsewhere can check.
+      if (isNewer && !node.isHosted && !node.driver?.state.roster.get(guidOf(slot))) continue;
       if (expiresAt <= node.now || node.driver?.state.mempool.get(id)) continue;
       missing.push(`node ${node.slot} lacks ${id.slice(0, 12)} of node ${slot}`);
     }
@@ -63,8 +80,12 @@ export function missingMessages(nodes: readonly SimNode[], accepted: readonly Ac
   return missing;
 }
 
-export function unmetMessages(nodes: readonly SimNode[], accepted: readonly Accepted[]): Unmet | null {
-  const missing = missingMessages(nodes, accepted);
+export function unmetMessages(
+  nodes: readonly SimNode[],
+  accepted: readonly Accepted[],
+  guidOf: (slot: number) => Guid,
+): Unmet | null {
+  const missing = missingMessages(nodes, accepted, guidOf);
   const rule = 'every accepted message is at every node';
   return missing.length > 0 ? { rule, detail: `${missing.length} missing: ${missing.slice(0, 4).join('; ')}` } : null;
 }

@@ -2,10 +2,13 @@
 // all of what the transaction left to do; then its memory and its calls are gone.
 import type { ProtocolConfig } from '../src/protocol/config.ts';
 import { Driver } from '../src/protocol/driver.ts';
-import type { Effect, Input, Reply } from '../src/protocol/effects.ts';
+import type { Effect, Input, Reply, SignedOrigination } from '../src/protocol/effects.ts';
+import { draftFarewell } from '../src/protocol/leaving.ts';
 import { CAPABILITIES } from '../src/protocol/limits.ts';
+import type { Draft } from '../src/protocol/message.ts';
+import { draftOwn } from '../src/protocol/originating.ts';
 import type { NodeStore } from '../src/protocol/store.ts';
-import type { Guid, Millis, SelfRecord } from '../src/protocol/types.ts';
+import type { Guid, JsonObject, Millis, SelfRecord } from '../src/protocol/types.ts';
 import { createMemoryNodeStore } from '../src/store/memory-store.ts';
 import { digest } from './digest.ts';
 import { HOSTED_PREFIX } from './plan.ts';
@@ -23,18 +26,26 @@ export interface NodePorts {
   perform(node: SimNode, effect: Effect): void;
   /** After each input whose transaction was committed. */
   committed(node: SimNode, input: Input, reply: Reply): void;
+  /** Signs a message of the node's own, and notes that somebody did. */
+  sign(node: SimNode, drafted: Draft): SignedOrigination;
+}
+
+function recordOf(slot: number, address: string, incarnation: number): SelfRecord {
+  const publicKey = keyOf(slot);
+  return { address, publicKey, incarnation, capabilities: CAPABILITIES, signature: sign(publicKey, address) };
 }
 
 export class SimNode {
   readonly slot: number;
   readonly isHosted: boolean;
-  readonly config: ProtocolConfig;
-  readonly self: SelfRecord;
+  self: SelfRecord;
   readonly store: NodeStore;
   /** What the clock is off by. */
   skew: Millis;
   /** Counts lives: an answer to a call of an earlier one comes to nobody. */
   life = 0;
+  /** When it became a member. */
+  joinedAt: Millis = Infinity;
   isPaused = false;
   #driver: Driver | null = null;
   #alarm: Millis | null = null;
@@ -53,14 +64,21 @@ export class SimNode {
     this.slot = slot;
     this.isHosted = isHosted;
     this.skew = sim.random.between(-sim.plan.skewMs, sim.plan.skewMs);
-    const address = isHosted ? `${HOSTED_PREFIX}${slot}` : `https://n${slot}.example.net`;
-    this.config = { ...sim.plan.config, hostedPrefix: isHosted ? HOSTED_PREFIX : address };
-    const publicKey = keyOf(slot);
-    const signature = sign(publicKey, address);
-    this.self = { address, publicKey, incarnation: 0, capabilities: CAPABILITIES, signature };
+    this.self = recordOf(slot, isHosted ? `${HOSTED_PREFIX}${slot}` : `https://n${slot}.example.net`, 0);
     const store = createMemoryNodeStore();
     const hooked = sim.hooks.store?.(store, sim.random) ?? store;
     this.store = { ...hooked, transaction: (body) => hooked.transaction(() => this.#commit(body)) };
+  }
+
+  get config(): ProtocolConfig {
+    const hostedPrefix = this.isHosted ? HOSTED_PREFIX : this.self.address;
+    return { ...this.#sim.plan.config, hostedPrefix };
+  }
+
+  /** Whether it has left the network: an operator's wish, which outlives crashes. */
+  get hasLeft(): boolean {
+    const at = this.store.meta.get('left_at');
+    return at !== null && at !== '';
   }
 
   /** Null while it is down. */
@@ -130,9 +148,44 @@ export class SimNode {
     }
     sim.hooks.handled?.(wanted, driver.state);
     this.#ports.committed(this, wanted, reply);
+    if (driver.state.guid !== null) this.joinedAt = Math.min(this.joinedAt, sim.now);
     if (!crashes) return reply;
     this.crash();
     return null;
+  }
+
+  /** An operator has it leave the network. */
+  leave(): void {
+    const drafted = this.isUp && this.#driver ? draftFarewell(this.#driver.context()) : null;
+    if (!drafted?.ok) return;
+    const farewell = this.#ports.sign(this, drafted.value);
+    if (this.submit({ type: 'leave', farewell })) this.#sim.note(`node ${this.slot} leaves`);
+  }
+
+  /** An operator has it come back: the shell raises its incarnation first. */
+  comeBack(): void {
+    if (!this.isUp || !this.hasLeft) return;
+    this.#rename(this.self.address, this.self.incarnation);
+    if (this.submit({ type: 'return' })) this.#sim.note(`node ${this.slot} comes back`);
+  }
+
+  /** What it says of itself is signed anew. */
+  renew(above: number): void {
+    this.#rename(this.self.address, above);
+    this.submit({ type: 'wake' });
+  }
+
+  /** Its process ends and starts elsewhere. */
+  move(address: string): void {
+    this.#rename(address, this.self.incarnation);
+    this.#sim.note(`node ${this.slot} moves to ${address}`);
+    this.crash();
+  }
+
+  /** An event of its own. */
+  say(data: JsonObject): void {
+    const drafted = this.#driver ? draftOwn(this.#driver.context(), data) : null;
+    if (drafted?.ok) this.submit({ type: 'originate', originations: [this.#ports.sign(this, drafted.value)] });
   }
 
   crash(): void {
@@ -182,6 +235,11 @@ export class SimNode {
   /** What cron does besides waking. */
   repairAlarm(): void {
     if (this.#driver) this.#setAlarm(this.#driver.state.timers.earliest());
+  }
+
+  #rename(address: string, above: number): void {
+    this.self = recordOf(this.slot, address, Math.max(this.self.incarnation, above) + 1);
+    this.#driver?.rename(this.self);
   }
 
   #commit<T>(body: () => T): T {

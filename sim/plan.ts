@@ -30,6 +30,9 @@ export interface Plan {
   readonly latencyMs: Millis;
   readonly partitions: number;
   readonly bootOutages: number;
+  /** Nodes that leave, some of which come back; nodes elsewhere that change their address. */
+  readonly leaves: number;
+  readonly moves: number;
   readonly queueTwice: number;
   readonly queueLate: number;
   readonly queueRefuses: number;
@@ -73,6 +76,8 @@ export function drawPlan(random: Random, overrides: Overrides): Plan {
     latencyMs: random.pick([2, 20, 200, 1_500]) ?? 2,
     partitions: count(6),
     bootOutages: count(3),
+    leaves: treeOnly ? 0 : count(4),
+    moves: outside > 0 ? count(3) : 0,
     queueTwice: rate(0.3),
     queueLate: rate(0.1),
     queueRefuses: rate(0.5),

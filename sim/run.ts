@@ -37,7 +37,7 @@ export function runSeed(seed: number, options: Options = {}): Outcome {
   sim.run(plan.faultsMs);
   world.heal();
   settle(sim, world, options.reconciles ?? RECONCILES);
-  sim.stats.unreached = missingMessages(world.nodes, world.books.accepted).length;
+  sim.stats.unreached = missingMessages(world.members, world.books.accepted, world.guidOf).length;
   const { stats, violation, history, elapsed, agenda } = sim;
   return { seed, plan, stats, violation, history, virtualMs: elapsed, events: agenda.steps };
 }
@@ -58,15 +58,19 @@ function settle(sim: Sim, world: World, reconciles: boolean): void {
   if (unmet) sim.violate(unmet.rule, unmet.detail);
 }
 
-function unmetBy({ plan }: Sim, { nodes, liarGuids, books, ledger }: World, reconciles: boolean): Unmet | null {
+function unmetBy(
+  { plan }: Sim,
+  { nodes, members, liarGuids, books, ledger, guidOf }: World,
+  reconciles: boolean,
+): Unmet | null {
   // Without reconciliation a message may pass by who was away or unknown, but for where nobody can be.
   const reachesAll = reconciles || plan.treeOnly;
   const open = ledger.size === 0 ? null : `${ledger.size} legs, the first: ${ledger.first}`;
   return (
-    unmetLiveSet(nodes, liarGuids) ??
+    unmetLiveSet(members, liarGuids) ??
     unmetOutbox(nodes) ??
     unmetTimers(nodes) ??
     (open === null ? null : { rule: 'the queue loses no leg', detail: open }) ??
-    (reachesAll ? unmetMessages(nodes, books.accepted) : null)
+    (reachesAll ? unmetMessages(members, books.accepted, guidOf) : null)
   );
 }

@@ -5,8 +5,9 @@ import type { Joined } from '../src/protocol/effects.ts';
 import type { JobLeg, Sender } from '../src/protocol/job.ts';
 import { CAPABILITIES, IMPATIENT_MS, PATIENT_MS } from '../src/protocol/limits.ts';
 import type { SyncAnswer } from '../src/protocol/sync.ts';
-import type { Delivery, Guid } from '../src/protocol/types.ts';
+import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.ts';
 import type { SimBoot } from './boot.ts';
+import type { Liar } from './liar.ts';
 import type { SimNode } from './node.ts';
 import type { SimQueue } from './queue.ts';
 import { checkMessage, keyOf } from './signing.ts';
@@ -25,11 +26,12 @@ export interface ShellPorts {
   readonly wire: Wire;
   readonly boot: SimBoot;
   at(address: string): SimNode | null;
+  liarAt(address: string): Liar | null;
   queueOf(node: SimNode): SimQueue;
 }
 
 type Of<T extends Effect['type']> = Extract<Effect, { type: T }>;
-type Found = { readonly guid: Guid; readonly node: SimNode };
+type Found = { readonly guid: Guid; readonly certificate: Certificate | null };
 
 export class Shell {
   readonly #sim: Sim;
@@ -55,6 +57,10 @@ export class Shell {
         return this.#probe(node, effect);
       case 'hand-over':
         return this.#handOver(node, effect);
+      case 'renew-self':
+        return this.#soon(node, () => node.renew(effect.above));
+      case 'say':
+        return this.#soon(node, () => node.say(effect.data));
     }
   }
 
@@ -68,6 +74,8 @@ export class Shell {
   ): void {
     const target = this.#ports.at(leg.address);
     const place = queue?.slot ?? CENTRE;
+    const liar = this.#ports.liarAt(leg.address);
+    if (liar) return this.#sim.later(this.#sim.latency(), () => done(liar.take(deliveries)));
     if (!leg.outside) {
       if (!target) return done(null);
       return this.#ports.wire.call(
@@ -82,7 +90,7 @@ export class Shell {
         done,
       );
     }
-    const sender = this.#ports.at(from.address);
+    const sender = queue ?? this.#ports.at(from.address);
     // The sender signs: without it nothing goes out in its name.
     if (!sender?.isUp) return this.#sim.later(DELIVER_TIMEOUT_MS, () => done(null));
     const timeoutMs = leg.outside.isTrusted ? PATIENT_MS : IMPATIENT_MS;
@@ -117,7 +125,10 @@ export class Shell {
       if (guid === target.guid) return target.self.publicKey;
       return guid === 0 ? keyOf(0) : (target.driver?.state.roster.get(guid)?.publicKey ?? null);
     };
-    const checks = deliveries.map(({ body }) => (this.#sim.hooks.believesAll ? 'sound' : checkMessage(body, keyFor)));
+    const isProof = (member: Member) => this.#ports.boot.certified(member);
+    const checks = deliveries.map(({ body }) =>
+      this.#sim.hooks.believesAll ? 'sound' : checkMessage(body, keyFor, isProof),
+    );
     const address = target.driver?.state.roster.get(from.guid)?.address;
     const newest = address === undefined ? null : { guid: from.guid, address, maxGuid: from.maxGuid };
     const reply = target.submit({ type: 'deliver', deliveries, newest, bringer: { guid: from.guid, checks } });
@@ -126,7 +137,8 @@ export class Shell {
 
   /** The consumer tells a sender what was not delivered. */
   report(queue: SimNode | null, from: Sender, legs: readonly Undeliverable[], done: (isTold: boolean) => void): void {
-    const sender = this.#ports.at(from.address);
+    // A queue of its own is in the node's own process, wherever that is now.
+    const sender = queue ?? this.#ports.at(from.address);
     if (!sender) return done(false);
     this.#ports.wire.call<boolean>(
       queue?.slot ?? CENTRE,
@@ -139,6 +151,12 @@ export class Shell {
         ),
       (isTold) => done(isTold === true),
     );
+  }
+
+  /** Something that the node's own shell does: it ends with the life of the node. */
+  #soon(node: SimNode, run: () => void): void {
+    const { life } = node;
+    this.#sim.later(1, () => node.life === life && node.accept(run, ignore));
   }
 
   #join(node: SimNode): void {
@@ -160,11 +178,13 @@ export class Shell {
     const { life } = node;
     const { guid } = to;
     const callee = this.#ports.at(to.address);
+    const liar = this.#ports.liarAt(to.address);
     this.#ports.wire.call<SyncAnswer>(
       node.slot,
       callee?.slot ?? CENTRE,
       to.outside?.timeoutMs ?? SYNC_TIMEOUT_MS,
       (answer) => {
+        if (liar) return answer(liar.answer());
         if (!callee) return answer(null);
         const isElsewhere = to.outside !== null;
         const ask = () => {
@@ -191,20 +211,26 @@ export class Shell {
   #probe(node: SimNode, { to, timeoutMs }: Of<'probe'>): void {
     const { life } = node;
     const callee = this.#ports.at(to.address);
+    const liar = this.#ports.liarAt(to.address);
     this.#ports.wire.call<Found>(
       node.slot,
       callee?.slot ?? CENTRE,
       timeoutMs,
       (answer) => {
+        if (liar?.guid && liar.isThere) return answer({ guid: liar.guid, certificate: null });
         if (!callee) return answer(null);
-        const told = () => answer(callee.guid === null ? null : { guid: callee.guid, node: callee });
+        const told = () => {
+          const { guid, driver } = callee;
+          const isMember = guid !== null && driver?.state.leftAt === null;
+          answer(isMember ? { guid, certificate: driver.state.membership?.certificate ?? null } : null);
+        };
         callee.accept(told, () => answer(null));
       },
       (found) => {
         if (!found) return node.hear(life, { type: 'probe-failed', guid: to.guid, reason: 'no answer' });
         if (found.guid !== to.guid)
           return node.hear(life, { type: 'probe-refused', guid: to.guid, fault: 'other-guid' });
-        const certificate = found.node.driver?.state.membership?.certificate ?? null;
+        const { certificate } = found;
         node.hear(life, { type: 'probe-answered', guid: to.guid, capabilities: CAPABILITIES, certificate });
       },
     );

@@ -1,7 +1,8 @@
 // A simulated network: nodes, their queues, the boot node, liars, applications and what goes wrong with them.
 import type { Effect, Input, Origination, Reply, SignedOrigination } from '../src/protocol/effects.ts';
+import { REPAIR_MINUTES, windowOf } from '../src/cron/tick.ts';
 import { hashOf } from '../src/protocol/canonical.ts';
-import { sealMessage } from '../src/protocol/message.ts';
+import { sealMessage, type Draft } from '../src/protocol/message.ts';
 import { draft } from '../src/protocol/originating.ts';
 import { unseal } from '../src/protocol/seal.ts';
 import type { Guid, MessageId, Millis } from '../src/protocol/types.ts';
@@ -30,6 +31,7 @@ const LIARS_FROM = 1_000;
 const BURST_MAX = 8;
 const LIES_MAX = 40;
 const APPLICATION_RETRY_MS = 5_000;
+const RETURN_RETRY_MS = 60_000;
 /** Four such messages do not fit one job. */
 const PAD_CHARS_MAX = 40_000;
 /** Longer than applications try again. */
@@ -72,6 +74,7 @@ export class World {
       wire: this.wire,
       boot: this.boot,
       at: (address) => this.#byAddress.get(address) ?? null,
+      liarAt: (address) => this.liars.find((liar) => liar.address === address) ?? null,
       queueOf: (node) => this.#queue(node.isHosted ? null : node),
     });
     const { nodes, outside, liars } = sim.plan;
@@ -84,11 +87,20 @@ export class World {
     const node = new SimNode(this.sim, this.nodes.length + 1, isHosted, {
       perform: (performer, effect) => this.#perform(performer, effect),
       committed: (committer, input, reply) => this.#committed(committer, input, reply),
+      sign: (signer, drafted) => this.#signed(signer, drafted),
     });
     this.nodes.push(node);
     this.#byAddress.set(node.self.address, node);
     node.start();
   }
+
+  /** Nodes that have not left the network. */
+  get members(): readonly SimNode[] {
+    return this.nodes.filter((node) => !node.hasLeft);
+  }
+
+  /** GUID of a node; 0 before it has one. */
+  readonly guidOf = (slot: number): Guid => this.nodes[slot - 1]?.guid ?? 0;
 
   get liarGuids(): ReadonlySet<Guid> {
     return new Set(this.liars.flatMap(({ guid }) => guid ?? []));
@@ -108,6 +120,8 @@ export class World {
       sometime(() => random.pick(this.nodes)?.pause(random.between(1_000, 60_000)));
     }
     for (let left = plan.partitions; left > 0; left--) sometime(() => this.#cut());
+    for (let left = plan.leaves; left > 0; left--) sometime(() => this.#leave());
+    for (let left = plan.moves; left > 0; left--) sometime(() => this.#move());
     for (let left = plan.bootOutages; left > 0; left--)
       sometime(() => this.boot.outage(random.between(1_000, 120_000)));
     for (const liar of this.liars) {
@@ -142,6 +156,36 @@ export class World {
     if (node) this.#send(node, wishes);
   }
 
+  /** One at least stays, and half of those who leave come back. */
+  #leave(): void {
+    const { sim } = this;
+    const node = sim.random.pick(this.members);
+    if (!node || this.members.length < 2) return;
+    node.leave();
+    if (!sim.random.chance(0.5)) return;
+    const tryAgain = () => {
+      node.comeBack();
+      if (node.hasLeft) sim.later(RETURN_RETRY_MS, tryAgain);
+    };
+    sim.later(sim.random.between(0, 2 * RETURN_RETRY_MS), tryAgain);
+  }
+
+  #move(): void {
+    const node = this.sim.random.pick(this.nodes.filter(({ isHosted }) => !isHosted));
+    if (!node?.isUp) return;
+    this.#byAddress.delete(node.self.address);
+    node.move(`https://n${node.slot}-${this.sim.random.between(1, 1_000_000)}.example.net`);
+    this.#byAddress.set(node.self.address, node);
+  }
+
+  /** A message that the node signs, in the books. */
+  #signed(node: SimNode, drafted: Draft): SignedOrigination {
+    const message = sealMessage(drafted, sign(node.self.publicKey, drafted.body));
+    this.books.ids.set(message.sealed, message.id);
+    this.books.genuine.add(message.id);
+    return { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+  }
+
   #send(node: SimNode, wishes: readonly Origination[]): void {
     const { sim } = this;
     const { driver, life } = node;
@@ -155,11 +199,8 @@ export class World {
     for (const wish of wishes) {
       const drafted = draft(driver.context(), wish);
       if (!drafted.ok) return;
-      const { id, body } = drafted.value;
-      const message = sealMessage(drafted.value, sign(node.self.publicKey, body));
-      this.books.ids.set(message.sealed, id);
-      this.books.genuine.add(id);
-      this.books.application.add(id);
+      const { message } = this.#signed(node, drafted.value);
+      this.books.application.add(message.id);
       originations.push({ ...wish, message });
     }
     sim.later(sim.latency(), () => {
@@ -247,8 +288,10 @@ export class World {
   }
 
   #cron(): void {
+    const window = windowOf(this.sim.now, this.nodes.length, REPAIR_MINUTES);
     for (const node of this.nodes) {
       if (!node.isHosted || !node.isUp) continue;
+      if (node.guid !== null && !window.includes(node.slot)) continue;
       node.submit({ type: 'wake' });
       node.repairAlarm();
     }

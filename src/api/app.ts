@@ -5,6 +5,7 @@ import { requestId } from 'hono/request-id';
 import { bootRoutes, messageRefusals } from './boot-routes.ts';
 import { commonRoutes } from './common-routes.ts';
 import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeEnv } from './env.ts';
+import { leaveRoutes } from './leave-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { documentEndpoint } from './openapi.ts';
 import type { Gateways } from './ports.ts';
@@ -37,7 +38,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.use(drainSmallBodies());
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
-  const ofNode = nodeRoutes(config);
+  const ofNode = [...nodeRoutes(config), ...leaveRoutes];
   const ofBoot = bootRoutes(config);
   app.route(NODE_BASE, mount(commonRoutes, config, log));
   app.route(NODE_BASE, mount(ofNode, config, log));

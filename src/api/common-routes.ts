@@ -111,7 +111,15 @@ export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
     // Members are believed only from callers that prove who they are.
     const members = caller ? (body.members ?? []).flatMap((member) => readMember(member) ?? []) : [];
     const digest = body.digest ? { at: Math.round(body.digest.at * 1000), frame: body.digest.frame } : null;
-    const request = { guid, maxGuidNode, have, members, digest, wanted: body.wanted ?? [] };
+    const request = {
+      guid,
+      maxGuidNode,
+      have,
+      members,
+      digest,
+      wanted: body.wanted ?? [],
+      doubted: body.doubted ?? [],
+    };
     const answer = await ask(() => c.var.directory.sync(request, caller?.guid ?? null));
     if (answer === null) throw notJoined();
     const view = syncAnswerView(answer);

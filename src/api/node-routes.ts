@@ -50,7 +50,7 @@ const postMessages = defineRoute({
   body: schemas.messageRequest,
   responses: {
     202: json(schemas.messageAnswer, 'accepted: it will reach every node'),
-    ...refusals(400, 401, 403, 413, 415, 422, 503),
+    ...refusals(400, 401, 403, 409, 413, 415, 422, 503),
   },
 });
 
@@ -64,7 +64,7 @@ const putBroadcast = defineRoute({
   body: schemas.broadcastRequest,
   responses: {
     200: json(schemas.broadcastAnswer, 'whether it was new'),
-    ...refusals(400, 401, 403, 413, 415, 422, 429, 503),
+    ...refusals(400, 401, 403, 409, 413, 415, 422, 429, 503),
   },
 });
 
@@ -167,10 +167,13 @@ async function originate(node: NodeGateway, origination: Origination): Promise<O
   return result.value;
 }
 
-function refusalOf(error: OriginationError): ProblemError {
+/** What a caller is told of a message that was not taken. */
+export function refusalOf(error: OriginationError): ProblemError {
   switch (error.reason) {
     case 'not-joined':
       return notJoined();
+    case 'left':
+      return new ProblemError('left', 'this node has left the network: have it come back first');
     case 'too-large':
       return new ProblemError('message-too-large', `the message has ${error.bytes} bytes, ${error.max} are allowed`);
     case 'mempool-full':

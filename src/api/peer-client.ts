@@ -97,7 +97,8 @@ export function createPeerClient({ network, policy, fetch, now }: PeerClientOpti
         const answer = await get(peer.address, '/api/v1/status', nonce, timeoutMs);
         const fault = await statusFault(answer, peer, network, nonce);
         if (fault) return { type: 'refused', fault };
-        const { capabilities, certificate = null } = schemas.peerStatus.parse(answer);
+        const { capabilities, certificate = null, left_at: leftAt = null } = schemas.peerStatus.parse(answer);
+        if (leftAt !== null) return { type: 'silent', reason: 'it has left the network' };
         return { type: 'peer', capabilities, certificate: certificate && certificateOf(certificate) };
       } catch (cause) {
         if (cause instanceof NoPeerError) return { type: 'refused', fault: cause.fault };
@@ -181,7 +182,7 @@ function readAnswer<Schema extends z.ZodType>(schema: Schema, answer: JsonObject
   return read.data;
 }
 
-function syncBody({ guid, maxGuidNode, have, members, digest, wanted }: SyncRequest): JsonValue {
+function syncBody({ guid, maxGuidNode, have, members, digest, wanted, doubted }: SyncRequest): JsonValue {
   return {
     guid,
     max_guid_node: { guid: maxGuidNode.guid, address: maxGuidNode.address },
@@ -189,17 +190,27 @@ function syncBody({ guid, maxGuidNode, have, members, digest, wanted }: SyncRequ
     members: members.map(writeMember),
     ...(digest && { digest: { at: digest.at / 1000, frame: digest.frame as unknown as JsonValue } }),
     wanted: [...wanted],
+    doubted: doubted.map(([peer, incarnation]) => [peer, incarnation]),
   };
 }
 
 function syncAnswerOf(answer: JsonObject): SyncAnswer {
-  const { guid, address, have, members, more, frame = null } = readAnswer(schemas.syncAnswer, answer);
+  const {
+    guid,
+    address,
+    have,
+    members,
+    more,
+    frame = null,
+    caller_state: callerState = null,
+  } = readAnswer(schemas.syncAnswer, answer);
   return {
     maxGuidNode: { guid, address },
     have,
     members: members.flatMap((member) => readMember(member) ?? []),
     more,
     frame,
+    callerState,
   };
 }
 

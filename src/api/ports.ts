@@ -37,6 +37,8 @@ export interface NodeStatus {
   readonly messages: number;
   readonly lastSyncAt: Millis | null;
   readonly nextSyncAt: Millis | null;
+  /** When it left the network; null for a member. */
+  readonly leftAt: Millis | null;
 }
 
 export interface MemberPage {
@@ -101,6 +103,9 @@ export interface NodeGateway {
   /** Deliveries that a caller brings; `maxGuid` is the highest GUID that it says it knows. */
   deliver(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
   originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
+  /** Has the node leave the network, and come back. */
+  leave(): Promise<Result<null, OriginationError>>;
+  return(): Promise<void>;
   /** Oldest first; `cursor` null for the first page. A cursor that is not ours gives null. */
   messages(cursor: string | null, limit: number): Promise<MessagePage | null>;
   message(id: MessageId): Promise<StoredMessage | null>;

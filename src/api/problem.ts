@@ -18,6 +18,7 @@ export const PROBLEMS = {
   'no-boot-node': { status: 404, title: 'No boot node in this deployment' },
   'not-at-boot-node': { status: 404, title: 'Not at the boot node' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'left': { status: 409, title: 'The node has left the network' },
   'stale-record': { status: 409, title: 'A later record of this key is known' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'message-too-large': { status: 413, title: 'The message is too large' },

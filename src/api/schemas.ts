@@ -4,6 +4,7 @@ import * as z from 'zod';
 import {
   ADDRESS_CHARS_MAX,
   DELIVERIES_CALL_MAX,
+  DOUBTED_MAX,
   GUID_MAX,
   IDEMPOTENCY_KEY_CHARS_MAX,
   MEMBERS_PAGE_MAX,
@@ -92,6 +93,7 @@ export const status = z
     messages: z.int().meta({ description: 'unexpired messages in the mempool' }),
     last_sync_at: seconds.nullable(),
     next_sync_at: seconds.nullable(),
+    left_at: seconds.nullable().meta({ description: 'when it left the network; null: it is a member' }),
     signature: signature.optional().meta({ description: 'over the nonce and this answer, where there was a nonce' }),
   })
   .meta({ id: 'Status' });
@@ -104,7 +106,13 @@ export const peerStatus = z.looseObject({
   public_key: publicKey,
   capabilities: capabilityNames,
   certificate: certificate.nullable().optional(),
+  left_at: seconds.nullable().optional(),
 });
+
+/** After leaving or coming back. */
+export const membership = z
+  .object({ guid: guid.nullable(), left_at: seconds.nullable() })
+  .meta({ id: 'Membership', description: 'the GUID stays the node’s, whether it is a member or not' });
 
 export const statusQuery = z.object({ nonce: nonce.optional() });
 export const proofQuery = z.object({ nonce });
@@ -187,6 +195,11 @@ export const syncRequest = z
       .max(WANTED_MAX)
       .optional()
       .meta({ description: 'ids of messages to send to the caller' }),
+    doubted: z
+      .array(z.tuple([guid, incarnation]))
+      .max(DOUBTED_MAX)
+      .optional()
+      .meta({ description: 'peers that the caller cannot reach, and the incarnation that it knows of each' }),
   })
   .meta({ id: 'SyncRequest', description: 'what the caller knows' });
 
@@ -198,6 +211,11 @@ export const syncAnswer = z
     members: z.array(announcedMember).max(MEMBERS_PAGE_MAX + 1),
     more: z.boolean(),
     frame: frame.nullable().optional(),
+    caller_state: z
+      .enum(['probation', 'alive', 'suspect', 'ignored', 'left', 'unknown'])
+      .nullable()
+      .optional()
+      .meta({ description: 'what the callee thinks of the caller, this call not counted' }),
     signature: signature.optional().meta({ description: 'over the nonce of the request’s signature and this answer' }),
   })
   .meta({ id: 'SyncAnswer' });

@@ -29,7 +29,13 @@ export function statusView(status: NodeStatus, guid: Guid): Wire<typeof schemas.
     messages: status.messages,
     last_sync_at: status.lastSyncAt === null ? null : toSeconds(status.lastSyncAt),
     next_sync_at: status.nextSyncAt === null ? null : toSeconds(status.nextSyncAt),
+    left_at: status.leftAt === null ? null : toSeconds(status.leftAt),
   };
+}
+
+/** Whether a node is a member. */
+export function membershipView({ guid, leftAt }: NodeStatus): Wire<typeof schemas.membership> {
+  return { guid, left_at: leftAt === null ? null : toSeconds(leftAt) };
 }
 
 /** What a node can do, and up to where. */
@@ -78,6 +84,7 @@ export function syncAnswerView(answer: SyncAnswer): Wire<typeof schemas.syncAnsw
     members: answer.members.map(memberView),
     more: answer.more,
     frame: answer.frame,
+    caller_state: answer.callerState,
   };
 }
 

@@ -21,6 +21,8 @@ export interface Client {
   /** Whether the node at this base URL has the message. */
   hasMessage(base: string, id: string): Promise<boolean>;
   broadcast(node: NodeName, body: unknown, idempotencyKey: string | null): Promise<schemas.Accepted>;
+  /** Has a node leave the network, or come back. */
+  setMember(node: NodeName, isMember: boolean): Promise<schemas.Membership>;
 }
 
 /** A refusal of the network, with its HTTP status. */
@@ -47,6 +49,25 @@ export function createClient(options: ClientOptions): Client {
   const get = async <T extends z.ZodType>(schema: T, target: string) =>
     read(schema, await request(target), target, url);
   const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
+  const operate = async <T extends z.ZodType>(schema: T, node: NodeName, path: string, init: RequestInit) => {
+    if (options.token === null) {
+      // Where no network runs there is no token either: that it does not run is what one needs to hear.
+      await get(schemas.statusSchema, `${api(node)}/status`);
+      throw new CliError(
+        'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
+        EXIT.usage,
+      );
+    }
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${options.token}`);
+    const target = `${api(node)}${path}`;
+    const response = await request(target, { ...init, method: 'POST', headers });
+    if (response.status === 401) {
+      await response.body?.cancel();
+      throw new ProblemError(`${url}: not the admin token of this network`, response.status);
+    }
+    return read(schema, response, target, url);
+  };
   return {
     url,
     status: (node) => get(schemas.statusSchema, `${api(node)}/status`),
@@ -67,25 +88,13 @@ export function createClient(options: ClientOptions): Client {
       else await response.body?.cancel();
       return response.status !== 404;
     },
-    broadcast: async (node, body, idempotencyKey) => {
-      if (options.token === null) {
-        // Where no network runs there is no token either: that it does not run is what one needs to hear.
-        await get(schemas.statusSchema, `${api(node)}/status`);
-        throw new CliError(
-          'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
-          EXIT.usage,
-        );
-      }
-      const headers = new Headers({ 'content-type': 'application/json', 'authorization': `Bearer ${options.token}` });
-      if (idempotencyKey !== null) headers.set('idempotency-key', idempotencyKey);
-      const target = `${api(node)}/messages`;
-      const response = await request(target, { method: 'POST', headers, body: JSON.stringify(body) });
-      if (response.status === 401) {
-        await response.body?.cancel();
-        throw new ProblemError(`${url}: not the admin token of this network`, response.status);
-      }
-      return read(schemas.acceptedSchema, response, target, url);
+    broadcast: (node, body, idempotencyKey) => {
+      const key: Record<string, string> = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
+      const json = { headers: { 'content-type': 'application/json', ...key }, body: JSON.stringify(body) };
+      return operate(schemas.acceptedSchema, node, '/messages', json);
     },
+    setMember: (node, isMember) =>
+      operate(schemas.membershipSchema, node, isMember ? '/network/return' : '/network/leave', {}),
   };
 }
 

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
+import { comeBack, leave, type LeaveOptions } from './leave.ts';
 import { LOG_NAMES } from './log-line.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
@@ -22,6 +23,7 @@ function program(done: (code: ExitCode) => void): Command {
   addUp(root, done);
   addQueries(root, done);
   addBroadcast(root, done);
+  addLeave(root, done);
   return root;
 }
 
@@ -49,6 +51,7 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
 }
 
 const NODE = 'number of a node, from 1';
+const TOKEN = 'admin token (default: PYCHAIN_ADMIN_TOKEN, ADMIN_TOKEN, or that of the local network)';
 
 function addQueries(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('status').description('who a node is, and how it fares'))
@@ -81,8 +84,19 @@ function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
     .option('--idempotency-key <key>', 'the same key gives the same message, not another')
     .option('--wait', 'wait until all nodes have it; exit code 0 only if they do')
     .option('--timeout <seconds>', 'how long --wait waits (default: 30)')
-    .option('--token <token>', 'admin token (default: PYCHAIN_ADMIN_TOKEN, ADMIN_TOKEN, or that of the local network)')
+    .option('--token <token>', TOKEN)
     .action(async (json: string, options: BroadcastOptions) => done(await broadcast(json, options)));
+}
+
+function addLeave(root: Command, done: (code: ExitCode) => void): void {
+  onNetwork(root.command('leave').description('have a node leave the network; what it has accepted still reaches all'))
+    .argument('<node>', NODE)
+    .option('--token <token>', TOKEN)
+    .action(async (node: string, options: LeaveOptions) => done(await leave(node, options)));
+  onNetwork(root.command('return').description('have a node that left come back, with its GUID'))
+    .argument('<node>', NODE)
+    .option('--token <token>', TOKEN)
+    .action(async (node: string, options: LeaveOptions) => done(await comeBack(node, options)));
 }
 
 function onNetwork(command: Command): Command {

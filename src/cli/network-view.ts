@@ -81,11 +81,13 @@ export class NetworkView {
 
   #isReady(row: NodeRow): boolean {
     if (row.status === null || row.status.guid === null) return false;
+    if (row.status.left_at !== null) return true;
+    const members = this.#rows.filter(({ status }) => (status?.left_at ?? null) === null).length;
     const known = Object.entries(row.status.peers).reduce(
       (sum, [state, count]) => sum + (state === 'left' ? 0 : count),
       0,
     );
-    return row.status.max_guid >= this.#maxGuid() && known >= this.#rows.length - 1;
+    return row.status.max_guid >= this.#maxGuid() && known >= members - 1;
   }
 
   #maxGuid(): number {

@@ -39,6 +39,7 @@ export async function status(node: string, options: QueryOptions): Promise<ExitC
     ['peers', peersText(found.peers)],
     ['messages', String(found.messages)],
     ['last sync', ageText(found.last_sync_at, found.time)],
+    ...(found.left_at === null ? [] : [['left', ageText(found.left_at, found.time)] as [string, string]]),
   ];
   for (const [title, value] of rows) say(`${title.padEnd(10)} ${value}`);
   return EXIT.ok;

@@ -12,6 +12,7 @@ export const statusSchema = z.looseObject({
   messages: z.number().default(0),
   last_sync_at: z.number().nullable().default(null),
   next_sync_at: z.number().nullable().default(null),
+  left_at: z.number().nullable().default(null),
 });
 export type NodeStatus = z.infer<typeof statusSchema>;
 
@@ -40,6 +41,9 @@ export const messagePageSchema = z.object({ messages: z.array(messageSchema), ne
 
 export const acceptedSchema = z.looseObject({ id: z.string(), broadcast_timestamp: z.number() });
 export type Accepted = z.infer<typeof acceptedSchema>;
+
+export const membershipSchema = z.looseObject({ guid: z.number().nullable(), left_at: z.number().nullable() });
+export type Membership = z.infer<typeof membershipSchema>;
 
 export const problemSchema = z.looseObject({
   title: z.string().optional(),

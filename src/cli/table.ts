@@ -75,7 +75,7 @@ function cells(row: NodeRow, now: number): string[] {
   return [
     String(slot),
     String(status.guid),
-    colors.green('joined'),
+    status.left_at === null ? colors.green('joined') : colors.yellow('left'),
     peersText(status.peers),
     String(status.max_guid),
     String(status.messages),

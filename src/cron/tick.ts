@@ -6,6 +6,12 @@ import { runPool } from '../queue/pool.ts';
 /** The one schedule of wrangler.toml. */
 export const SYNC_CRON = '* * * * *';
 
+/**
+ * Minutes in which each node is looked at while nobody is missing. A lost alarm is the only thing that this repairs, and none was ever
+ * seen to be lost but by a bug of ours; each look costs a request (docs/cost.md).
+ */
+export const REPAIR_MINUTES = 10;
+
 /** Nodes woken by one tick: far below the subrequests of a paid plan, and each node is seen within NODE_COUNT/100 minutes. */
 export const TICK_CALLS_MAX = 100;
 
@@ -39,7 +45,7 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
   const missing = members !== null && members < ports.nodeCount;
   const slots = missing
     ? missingSlots(scheduledTime, members, ports.nodeCount)
-    : windowOf(scheduledTime, ports.nodeCount);
+    : windowOf(scheduledTime, ports.nodeCount, members === null ? 1 : REPAIR_MINUTES);
   let failures = 0;
   const guarded = (work: (slot: number) => Promise<void>) => async (slot: number) => {
     try {
@@ -73,13 +79,14 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
  */
 function missingSlots(scheduledTime: number, members: number, nodeCount: number): number[] {
   const minute = Math.floor(scheduledTime / MINUTE_MS);
-  if (minute % 2 === 1 && members > 0) return windowOf(Math.floor(minute / 2) * MINUTE_MS, nodeCount);
+  if (minute % 2 === 1 && members > 0) return windowOf(Math.floor(minute / 2) * MINUTE_MS, nodeCount, 1);
   return Array.from({ length: Math.min(TICK_CALLS_MAX, nodeCount - members) }, (_, index) => members + index + 1);
 }
 
-/** Slots of a tick, ascending: the windows follow each other minute by minute. */
-export function windowOf(scheduledTime: number, nodeCount: number): number[] {
-  const windows = Math.ceil(nodeCount / TICK_CALLS_MAX);
-  const start = (Math.floor(scheduledTime / MINUTE_MS) % windows) * TICK_CALLS_MAX;
-  return Array.from({ length: Math.min(TICK_CALLS_MAX, nodeCount - start) }, (_, index) => start + index + 1);
+/** Slots of a tick, ascending: the windows follow each other minute by minute, at least `minutes` of them; some may be empty. */
+export function windowOf(scheduledTime: number, nodeCount: number, minutes: number): number[] {
+  const windows = Math.max(minutes, Math.ceil(nodeCount / TICK_CALLS_MAX));
+  const size = Math.ceil(nodeCount / windows);
+  const start = (Math.floor(scheduledTime / MINUTE_MS) % windows) * size;
+  return Array.from({ length: Math.max(0, Math.min(size, nodeCount - start)) }, (_, index) => start + index + 1);
 }

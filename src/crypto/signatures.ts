@@ -2,11 +2,24 @@
 import { addressFault, type AddressPolicy } from '../protocol/address.ts';
 import { checkCertificate } from '../protocol/certificate.ts';
 import type { DeliveryCheck } from '../protocol/effects.ts';
-import { sealMessage, type Draft, type Message } from '../protocol/message.ts';
+import { readMember } from '../protocol/member.ts';
+import { eventOf, isObject, PEER_JOINED, sealMessage, type Draft, type Message } from '../protocol/message.ts';
 import { answerText, certificateText, memberText, messageText } from '../protocol/signed-text.ts';
 import { unseal } from '../protocol/seal.ts';
-import type { Certificate, Guid, JsonObject, Member, Millis, SelfRecord } from '../protocol/types.ts';
+import {
+  BOOT_GUID,
+  type Certificate,
+  type Guid,
+  type JsonObject,
+  type JsonValue,
+  type Member,
+  type Millis,
+  type SelfRecord,
+} from '../protocol/types.ts';
 import { signText, verifyText, type Signer } from './keys.ts';
+
+/** Records of a member's announcement that are looked at: one is believed, so two are enough to refuse it. */
+const TOLD_MAX = 2;
 
 /** What certificates are checked against. */
 export interface Authority {
@@ -55,7 +68,17 @@ export async function verifyCertificate(
   now: Millis,
 ): Promise<boolean> {
   if (!checkCertificate(certificate, now).ok) return false;
-  return await verifyText(networkKey, certificate.signature, certificateText(network, guid, publicKey, certificate));
+  return await isCertified({ network, networkKey }, guid, publicKey, certificate);
+}
+
+/** Whether the boot node signed a certificate, whenever. */
+function isCertified(
+  { network, networkKey }: Authority,
+  guid: Guid,
+  publicKey: string,
+  certificate: Certificate,
+): Promise<boolean> {
+  return verifyText(networkKey, certificate.signature, certificateText(network, guid, publicKey, certificate));
 }
 
 /**
@@ -79,10 +102,14 @@ export async function provenMembers(
   return members.filter((_, index) => proven[index]);
 }
 
-/** Whether each of these messages is signed by its originator. `keyOf` gives the key of a GUID, null where it is not known. */
+/**
+ * Whether each of these messages is signed by its originator. `keyOf` gives the key of a GUID, null where it is not known; `isProof` says
+ * whether a member's word about itself is proved.
+ */
 export async function checkMessages(
   texts: readonly string[],
   keyOf: (guid: Guid) => string | null,
+  isProof: (member: Member) => Promise<boolean>,
 ): Promise<DeliveryCheck[]> {
   return await Promise.all(
     texts.map(async (text): Promise<DeliveryCheck> => {
@@ -91,9 +118,35 @@ export async function checkMessages(
       if (signature === null || guid === null) return 'forged';
       const key = keyOf(guid);
       if (key === null) return 'unknown-originator';
-      return (await verifyText(key, signature, messageText(body))) ? 'sound' : 'forged';
+      if (!(await verifyText(key, signature, messageText(body)))) return 'forged';
+      const told = guid === BOOT_GUID ? [] : membersTold(body);
+      for (const member of told) {
+        if (member?.guid !== guid || member.publicKey !== key || !(await isProof(member))) return 'forged';
+      }
+      return 'sound';
     }),
   );
+}
+
+/**
+ * Whether a member's own record is the boot node's and its own, and its address one that a peer may have. That the certificate has run
+ * out meanwhile is no forgery: who passed the message on did so in good time.
+ */
+export async function isProvenRecord(member: Member, authority: Authority, policy: AddressPolicy): Promise<boolean> {
+  if (addressFault(member.address, policy) !== null) return false;
+  const { guid, publicKey, certificate } = member;
+  return (
+    (await isCertified(authority, guid, publicKey, certificate)) && (await verifyRecord(member, authority.network))
+  );
+}
+
+/** Members that a message tells of, null for what is no record; most tell of none, and are not parsed for that. */
+function membersTold(body: string): readonly (Member | null)[] {
+  if (!body.includes(PEER_JOINED)) return [];
+  const { data } = JSON.parse(body) as { data?: JsonValue };
+  const event = isObject(data) ? eventOf(data) : null;
+  const members = event?.name === PEER_JOINED ? event.args['members'] : undefined;
+  return Array.isArray(members) ? (members as readonly JsonValue[]).slice(0, TOLD_MAX).map(readMember) : [];
 }
 
 /** An answer with the signature that proves whose it is, and that it is to this question. */

@@ -35,6 +35,8 @@ function nodeGateway(env: Env, slot: number): NodeGateway {
     sync: (request, caller) => (caller === null ? stub.sync(request, null) : stub.syncFrom(request)),
     deliver: (caller, maxGuid, deliveries) => stub.deliverFrom(caller, maxGuid, deliveries),
     originate: (origination) => stub.originate(origination),
+    leave: () => stub.leave(),
+    return: () => stub.return(),
     messages: (cursor, limit) => stub.messages(cursor, limit),
     message: (id) => stub.message(id),
     samples: () => stub.samples(),
@@ -61,6 +63,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
         messages: 0,
         lastSyncAt: null,
         nextSyncAt: null,
+        leftAt: null,
       };
     },
     signAnswer: (nonce, answer) => boot.signAnswer(nonce, hashOf(toCanonical(answer))),
@@ -79,7 +82,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
       return { members: peers, next: peers.length === limit ? String(peers.at(-1)?.guid ?? 0) : null };
     },
     // What a caller tells of members is nothing to the boot node, which has certified them.
-    sync: (request) => boot.sync({ ...request, members: [], digest: null, wanted: [] }),
+    sync: (request) => boot.sync({ ...request, members: [], digest: null, wanted: [], doubted: [] }),
     async samples() {
       const { maxGuid, joins, refused, lost, callBacks, recentJoins } = await boot.status();
       const sample = (name: string, help: string, value: number): Sample => {

@@ -9,39 +9,31 @@ import { signText, type Signer } from '../crypto/keys.ts';
 import { signMessage } from '../crypto/signatures.ts';
 import { Driver } from '../protocol/driver.ts';
 import type {
-  Effect,
   Originated,
   Origination,
   OriginationError,
   Outcome,
-  SyncTarget,
+  SignedOrigination,
   Undeliverable,
 } from '../protocol/effects.ts';
+import { draftFarewell } from '../protocol/leaving.ts';
+import type { Draft } from '../protocol/message.ts';
 import { draft } from '../protocol/originating.ts';
-import type { Job, Sender } from '../protocol/job.ts';
+import type { Sender } from '../protocol/job.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
 import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
-import { sendJobs } from '../queue/producer.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
-import { bootFacade } from './boot-facade.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
 import { readIdentity, renewIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
+import { NodeEffects } from './node-effects.ts';
 import { NodeReader } from './node-reader.ts';
 import { NodeTrust } from './node-trust.ts';
-import { peerClient } from './outside.ts';
-import { nodeStub, slotOf, type NodeCalls } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
-
-/** How long a peer may take to answer a sync. It's the price of a hung peer, so it is short. */
-const SYNC_TIMEOUT_MS = 5_000;
-const JOIN_TIMEOUT_MS = 10_000;
-/** A handover that hangs would keep the node from sending for ever. */
-const HANDOVER_TIMEOUT_MS = 15_000;
+import type { NodeCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
@@ -62,11 +54,11 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #store: NodeStore;
   readonly #log: Log;
   readonly #address: string;
+  readonly #effects: NodeEffects;
   #identity: Identity | null = null;
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
   #trust: NodeTrust | null = null;
-  #joining: Promise<void> = Promise.resolve();
   #alarm: Promise<void> = Promise.resolve();
   #alarmsSet = 0;
 
@@ -79,6 +71,19 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const slot = knownSlot(ctx, this.#store.meta);
     this.#log = createLog(slot, config.value.logLevel);
     this.#address = `${config.value.protocol.hostedPrefix}${slot}`;
+    this.#effects = new NodeEffects({
+      env,
+      config: this.#config,
+      address: this.#address,
+      log: this.#log,
+      running: () => this.#running(),
+      trusted: () => this.#trusted(),
+      own: () => this.#own(),
+      signed: (drafted) => this.#signed(drafted),
+      renewIdentity: (above) => this.#renewIdentity(above),
+      assume: (renewed) => this.#assume(renewed),
+      follow: (call) => this.#follow(call),
+    });
     const identity = readIdentity(this.#store.meta, this.#address);
     if (identity) this.#start(identity);
     // Once in a node's life, and when its address changes: keys and signatures are made asynchronously, and nobody may come in
@@ -90,7 +95,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   async wake(): Promise<Guid | null> {
     const driver = this.#running();
     driver.submit({ type: 'wake' });
-    await this.#joining;
+    await this.#effects.joining;
     await this.#setAlarm(driver.state.timers.earliest());
     return driver.state.guid;
   }
@@ -126,11 +131,29 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const driver = this.#running();
     const drafted = draft(driver.context(), origination);
     if (!drafted.ok) return drafted;
-    const message = await signMessage(this.#own().signer, drafted.value);
+    const { message } = await this.#signed(drafted.value);
     const reply = driver.submit({ type: 'originate', originations: [{ ...origination, message }] });
     const result = reply.type === 'originated' ? reply.results[0] : undefined;
     if (!result) throw new Error('assertion failed: an origination has a result');
     return result;
+  }
+
+  /** Leaves the network: says so, and hands over what it owes. */
+  async leave(): Promise<Result<null, OriginationError>> {
+    const driver = this.#running();
+    const drafted = draftFarewell(driver.context());
+    if (!drafted.ok) return drafted;
+    const farewell = await this.#signed(drafted.value);
+    const reply = driver.submit({ type: 'leave', farewell });
+    if (reply.type !== 'left') throw new Error('assertion failed: leaving has a result');
+    return reply.result;
+  }
+
+  /** Comes back with its GUID, as another incarnation than the one that left. */
+  async return(): Promise<void> {
+    if (this.#running().state.leftAt === null) return;
+    this.#assume(await this.#renewIdentity(null));
+    this.#running().submit({ type: 'return' });
   }
 
   /** Network sync asked by a node of this deployment, which is believed, or by anybody, who is not. */
@@ -215,16 +238,13 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return await renewIdentity(this.#store.meta, this.#config.protocol.network, this.#address, above);
   }
 
-  #start({ signer, self }: Identity): void {
-    const counted: Signer = {
-      publicKey: signer.publicKey,
-      sign: (data) => {
-        this.#running().state.counters.add('signatures_made');
-        return signer.sign(data);
-      },
-    };
-    const identity = { signer: counted, self };
-    this.#identity = identity;
+  async #signed(drafted: Draft): Promise<SignedOrigination> {
+    const message = await signMessage(this.#own().signer, drafted);
+    return { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+  }
+
+  #start(identity: Identity): void {
+    const { self } = identity;
     this.#driver = new Driver({
       store: this.#store,
       config: this.#config.protocol,
@@ -233,13 +253,29 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         now: () => Date.now(),
         random: () => Math.random(),
         setAlarm: (at) => void this.#setAlarm(at),
-        perform: (effect) => this.#perform(effect),
+        perform: (effect) => this.#effects.perform(effect),
       },
     });
-    this.#trust = new NodeTrust(identity, this.#driver, this.#config);
-    this.#reader = new NodeReader(this.#driver, this.#store, this.#config, self, () => this.#alarmsSet);
+    this.#assume(identity);
     // What a crash left to be handed over need not wait for the next round.
     if (this.#driver.state.guid !== null) this.#driver.submit({ type: 'wake' });
+  }
+
+  /** Speaks with this key and record from now on. */
+  #assume({ signer, self }: Identity): void {
+    const driver = this.#running();
+    const counted: Signer = {
+      publicKey: signer.publicKey,
+      sign: (data) => {
+        driver.state.counters.add('signatures_made');
+        return signer.sign(data);
+      },
+    };
+    const identity = { signer: counted, self };
+    driver.rename(self);
+    this.#identity = identity;
+    this.#trust = new NodeTrust(identity, driver, this.#config);
+    this.#reader = new NodeReader(driver, this.#store, this.#config, self, () => this.#alarmsSet);
   }
 
   #read(): NodeReader {
@@ -279,26 +315,6 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return this.#alarm;
   }
 
-  #perform(effect: Effect): void {
-    switch (effect.type) {
-      case 'log':
-        this.#log(effect.level, effect.log, effect.event, effect.fields);
-        return;
-      case 'join':
-        this.#joining = this.#follow(() => this.#join());
-        return;
-      case 'sync':
-        void this.#follow(() => this.#sync(effect.to, effect.request));
-        return;
-      case 'probe':
-        void this.#follow(() => this.#probe(effect));
-        return;
-      case 'hand-over':
-        void this.#follow(() => this.#handOver(effect.id, effect.jobs, effect.outbound));
-        return;
-    }
-  }
-
   /** Runs a call whose outcome comes back as an input. What fails beyond that is our own bug: logged, a timer stands behind it. */
   #follow(call: () => Promise<void>): Promise<void> {
     const followed = call().catch((cause: unknown) => {
@@ -306,71 +322,5 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     });
     this.ctx.waitUntil(followed);
     return followed;
-  }
-
-  async #join(): Promise<void> {
-    const boot = bootFacade(this.env);
-    let reason: string;
-    try {
-      if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
-      const joined = await withTimeout(boot.join(this.#own().self), JOIN_TIMEOUT_MS, 'join');
-      if (joined.ok) {
-        this.#running().submit({ type: 'join-accepted', joined: joined.value });
-        this.ctx.waitUntil(this.#follow(() => boot.announceSoon(this.env.DELIVERIES)));
-        return;
-      }
-      reason = joined.error.reason;
-      // A later record of ours is known, which this storage does not: it was restored from before.
-      if (joined.error.reason === 'stale-record') this.#start(await this.#renewIdentity(joined.error.incarnation));
-    } catch (cause) {
-      reason = reasonOf(cause);
-    }
-    this.#running().submit({ type: 'join-failed', reason });
-  }
-
-  async #sync({ guid, address, outside }: SyncTarget, request: SyncRequest): Promise<void> {
-    let answer: SyncAnswer | null = null;
-    let reason = 'it has not joined';
-    try {
-      if (outside) {
-        const from = this.#trusted().caller();
-        if (!from) throw new Error('without a certificate of its own');
-        const peer = { guid, address, publicKey: outside.publicKey };
-        const told = await peerClient(this.#config).sync(peer, request, from, outside.timeoutMs);
-        answer = { ...told, members: await this.#trusted().proven(told.members) };
-      } else {
-        const slot = slotOf(address, this.#config);
-        if (slot === null) throw new Error(`${address} is not a node of this deployment`);
-        answer = await withTimeout(nodeStub(this.env, slot).sync(request, request.guid), SYNC_TIMEOUT_MS, 'sync');
-      }
-    } catch (cause) {
-      reason = reasonOf(cause);
-    }
-    if (answer) this.#running().submit({ type: 'sync-answered', guid, answer });
-    else this.#running().submit({ type: 'sync-failed', guid, reason });
-  }
-
-  async #probe({ to, timeoutMs }: Extract<Effect, { type: 'probe' }>): Promise<void> {
-    const { guid, publicKey } = to;
-    const found = await peerClient(this.#config).probe(to, timeoutMs);
-    const driver = this.#running();
-    if (found.type === 'silent') driver.submit({ type: 'probe-failed', guid, reason: found.reason });
-    else if (found.type === 'refused') driver.submit({ type: 'probe-refused', guid, fault: found.fault });
-    else {
-      const { capabilities, certificate } = found;
-      const isCertified = certificate !== null && (await this.#trusted().isCertified(guid, publicKey, certificate));
-      driver.submit({ type: 'probe-answered', guid, capabilities, certificate: isCertified ? certificate : null });
-    }
-  }
-
-  async #handOver(id: number, jobs: readonly Job[], outbound: readonly Job[]): Promise<void> {
-    try {
-      const sent = Promise.all([sendJobs(this.env.DELIVERIES, jobs), sendJobs(this.env.OUTBOUND, outbound)]);
-      await withTimeout(sent, HANDOVER_TIMEOUT_MS, 'queue');
-    } catch (cause) {
-      this.#running().submit({ type: 'handover-failed', id, reason: reasonOf(cause) });
-      return;
-    }
-    this.#running().submit({ type: 'handed-over', id });
   }
 }

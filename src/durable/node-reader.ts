@@ -4,7 +4,7 @@ import type { Config } from '../config.ts';
 import type { CounterName } from '../protocol/counters.ts';
 import type { Driver } from '../protocol/driver.ts';
 import { CAPABILITIES } from '../protocol/limits.ts';
-import { selfMember } from '../protocol/membership.ts';
+import { selfMember } from '../protocol/self-member.ts';
 import type { Self } from '../protocol/node-state.ts';
 import type { NodeStore } from '../protocol/store.ts';
 import type { Guid, MessageId, Peer, StoredMessage } from '../protocol/types.ts';
@@ -31,6 +31,15 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
   ['reconcile_frames', 'reconcile_frames_total', {}, 'Frames sent to compare mempools'],
   ['messages_wanted', 'messages_reconciled_total', { direction: 'wanted' }, 'Messages that were found missing'],
   ['messages_served', 'messages_reconciled_total', { direction: 'served' }, 'Messages that were found missing'],
+  [
+    'stirred',
+    'sync_rounds_brought_forward_total',
+    {},
+    'Times that something happened while network sync had backed off',
+  ],
+  ['refutations', 'refutations_total', {}, 'Times that the node told others that it lives'],
+  ['leaves', 'leaves_total', {}, 'Times that the node left the network'],
+  ['returns', 'returns_total', {}, 'Times that it came back'],
   ['joins', 'joins_total', { result: 'accepted' }, 'Answers of the boot node'],
   ['joins_failed', 'joins_total', { result: 'failed' }, 'Answers of the boot node'],
   ['rows_damaged', 'rows_damaged_total', {}, 'Stored rows that could not be read'],
@@ -91,6 +100,7 @@ export class NodeReader {
       messages: state.mempool.size,
       lastSyncAt: times.last,
       nextSyncAt: times.next,
+      leftAt: state.leftAt,
     };
   }
 
@@ -147,6 +157,14 @@ export class NodeReader {
     samples.push(gauge('max_guid', {}, 'Highest GUID known', state.maxGuid));
     samples.push(
       gauge('callers_shut_out', {}, 'Callers that are not heard for a while', state.standings.shutOut(Date.now())),
+    );
+    samples.push(
+      gauge(
+        'local_health',
+        {},
+        'Signs that this node itself is not well, 0 to 8; peers get as many more tries',
+        state.health.score,
+      ),
     );
     samples.push(gauge('nonces', {}, 'Nonces of signed calls that are remembered', state.nonces.size));
     samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));

@@ -3,7 +3,13 @@ import type { CallingNode } from '../api/peer-client.ts';
 import type { ProvenCaller } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
-import { checkMessages, provenMembers, verifyCertificate, type Authority } from '../crypto/signatures.ts';
+import {
+  checkMessages,
+  isProvenRecord,
+  provenMembers,
+  verifyCertificate,
+  type Authority,
+} from '../crypto/signatures.ts';
 import type { Driver } from '../protocol/driver.ts';
 import type { Call, DeliveryCheck } from '../protocol/effects.ts';
 import type { NodeState } from '../protocol/node-state.ts';
@@ -67,7 +73,12 @@ export class NodeTrust {
   async check(deliveries: readonly Delivery[], bringer: ProvenCaller): Promise<readonly DeliveryCheck[]> {
     const bodies = deliveries.map(({ body }) => body);
     this.#count(bodies.length);
-    return await checkMessages(bodies, (guid) => (guid === bringer.guid ? bringer.publicKey : this.#keyOf(guid)));
+    const keyOf = (guid: Guid) => (guid === bringer.guid ? bringer.publicKey : this.#keyOf(guid));
+    const authority = this.#authority;
+    return await checkMessages(bodies, keyOf, async (member) => {
+      this.#count(2);
+      return authority !== null && (await isProvenRecord(member, authority, this.#config.protocol));
+    });
   }
 
   #count(signatures: number): void {

@@ -15,6 +15,8 @@ export interface NodeCalls {
   deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]>;
   deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
   originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
+  leave(): Promise<Result<null, OriginationError>>;
+  return(): Promise<void>;
   sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
   syncFrom(request: SyncRequest): Promise<SyncAnswer | null>;
   admit(call: SignedCall): Promise<Admission>;

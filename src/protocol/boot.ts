@@ -223,6 +223,7 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
     more: missing.length > MEMBERS_PAGE_MAX,
     // The boot node keeps no messages.
     frame: null,
+    callerState: null,
   };
 }
 

@@ -18,7 +18,7 @@ export function admitCall(context: Context, call: Call): { verdict: CallVerdict;
 }
 
 function judge({ state, self, now }: Context, call: Call): CallVerdict {
-  if (state.guid === null) return 'not-joined';
+  if (state.guid === null || state.leftAt !== null) return 'not-joined';
   const known = call.guid === state.guid ? self.publicKey : state.roster.get(call.guid)?.publicKey;
   if (known !== undefined && known !== call.publicKey) return 'other-key';
   const standing = state.standings.admit(call.guid, now);

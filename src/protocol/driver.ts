@@ -28,12 +28,14 @@ export interface DriverOptions {
 
 export class Driver {
   readonly #options: DriverOptions;
+  #self: Self;
   readonly #counters = new Counters();
   #state: NodeState | null = null;
   #alarm: Millis | null | undefined;
 
   constructor(options: DriverOptions) {
     this.#options = options;
+    this.#self = options.self;
   }
 
   /** For reading only: what is changed outside of an input is not stored. */
@@ -45,8 +47,8 @@ export class Driver {
 
   /** What rules may look at now. For shells that prepare an input, such as a message to sign: nothing may be changed with it. */
   context(): Context {
-    const { config, self, host } = this.#options;
-    return { now: host.now(), rng: () => host.random(), config, self, state: this.state };
+    const { config, host } = this.#options;
+    return { now: host.now(), rng: () => host.random(), config, self: this.#self, state: this.state };
   }
 
   /**
@@ -70,6 +72,11 @@ export class Driver {
     }
     for (const effect of effects) host.perform(effect);
     return reply;
+  }
+
+  /** What the node says of itself has changed: it is signed anew, with a higher incarnation. */
+  rename(self: Self): void {
+    this.#self = self;
   }
 
   /** The alarm rang and is spent: the next one must be set even if it is for the same moment. */

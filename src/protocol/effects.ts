@@ -61,6 +61,8 @@ export interface Originated {
 /** Why a node did not take a message. */
 export type OriginationError =
   | { readonly reason: 'not-joined' }
+  /** It has left the network, and has to return first. */
+  | { readonly reason: 'left' }
   | { readonly reason: 'too-large'; readonly bytes: number; readonly max: number }
   | { readonly reason: 'mempool-full'; readonly max: number }
   | { readonly reason: 'bad-data'; readonly path: string; readonly message: string }
@@ -115,6 +117,10 @@ export type Input =
   | { readonly type: 'join-accepted'; readonly joined: Joined }
   | { readonly type: 'join-failed'; readonly reason: string }
   | { readonly type: 'originate'; readonly originations: readonly SignedOrigination[] }
+  /** An operator has the node leave; `farewell` is its PEER_LEAVING. */
+  | { readonly type: 'leave'; readonly farewell: SignedOrigination }
+  /** An operator has it come back. The shell has raised its incarnation. */
+  | { readonly type: 'return' }
   /** `newest`: the sender that knows the highest GUID. `bringer` null: this deployment's own queue, which is believed. */
   | {
       readonly type: 'deliver';
@@ -144,6 +150,7 @@ export type Input =
 export type Reply =
   | { readonly type: 'none' }
   | { readonly type: 'originated'; readonly results: readonly Result<Originated, OriginationError>[] }
+  | { readonly type: 'left'; readonly result: Result<null, OriginationError> }
   | { readonly type: 'call'; readonly verdict: CallVerdict }
   | { readonly type: 'delivered'; readonly outcomes: readonly Outcome[] }
   | { readonly type: 'sync'; readonly answer: SyncAnswer | null };
@@ -165,6 +172,10 @@ export type Effect =
   | LogEffect
   /** Ask the boot node for a GUID; answer with join-accepted or join-failed. */
   | { readonly type: 'join' }
+  /** Sign what this node says of itself anew, with a higher incarnation than this, and wake it: others believe it dead. */
+  | { readonly type: 'renew-self'; readonly above: number }
+  /** Broadcast an event of the node's own: draft it, sign it, and originate it. */
+  | { readonly type: 'say'; readonly data: JsonObject }
   /** Ask a peer; answer with sync-answered or sync-failed. */
   | { readonly type: 'sync'; readonly to: SyncTarget; readonly request: SyncRequest }
   /** Ask a peer outside who it is; answer with probe-answered, probe-failed or probe-refused. */

@@ -3,6 +3,7 @@ import { logged, type Context, type Effect } from './effects.ts';
 import { readMember } from './member.ts';
 import { learnAll, lookInto } from './membership.ts';
 import { DEAD_PEER, eventOf, isGuid, PEER_JOINED, PEER_LEAVING, type Message } from './message.ts';
+import { refute } from './refuting.ts';
 import { BOOT_GUID, type Guid, type JsonObject, type JsonValue } from './types.ts';
 
 /** Acts on the events of new messages. Unknown events are the application's: passed on, logged, never an error. */
@@ -24,10 +25,14 @@ export function onEvents(context: Context, messages: readonly Message[]): Effect
   });
 }
 
-/** Told by the boot node alone: anyone else's word is not believed. What is older than what is known changes nothing. */
+/**
+ * Told by the boot node, and by a member of itself alone, where the boot node is away. What is older than what is known changes nothing.
+ * Signatures of what comes from outside were checked where it came in.
+ */
 function onPeerJoined(context: Context, from: Guid, members: JsonValue | undefined): Effect[] {
-  if (from !== BOOT_GUID) return [refused(PEER_JOINED, from)];
   const list = Array.isArray(members) ? (members as readonly JsonValue[]).map(readMember) : [];
+  const isOwn = list.length === 1 && list[0]?.guid === from;
+  if (from !== BOOT_GUID && !isOwn) return [refused(PEER_JOINED, from)];
   // An announcement may come late: a certificate that has run out proves nothing any more.
   const valid = list.filter((member) => member !== null && member.certificate.expiresAt > context.now);
   return learnAll(context, valid as NonNullable<(typeof valid)[number]>[]).effects;
@@ -42,9 +47,10 @@ function onPeerLeaving(context: Context, from: Guid, args: JsonObject): Effect[]
   return isNew ? [logged('INFO', 'network_sync', 'peer_left', { guid: from })] : [];
 }
 
-/** Told by anybody: a reason to look. */
+/** Told by anybody: a reason to look. Whom it is about speaks up. */
 function onDeadPeer(context: Context, from: Guid, guid: JsonValue | undefined): Effect[] {
-  if (!isGuid(guid) || guid === context.state.guid) return [];
+  if (!isGuid(guid)) return [];
+  if (guid === context.state.guid) return refute(context, from, 'dead');
   return [logged('DEBUG', 'network_sync', 'suspicion', { guid, from }), ...lookInto(context, guid)];
 }
 

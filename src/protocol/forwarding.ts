@@ -12,6 +12,7 @@ import {
   type Outcome,
   type Undeliverable,
 } from './effects.ts';
+import { stir } from './idle.ts';
 import { packJobs, type Bundle, type JobLeg } from './job.ts';
 import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
@@ -67,7 +68,9 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
     if (message.content.expiresAt <= now) return reject('expired');
     // Not refused: its originator is looked up at the bringer, and by the next try it may be known.
     if (check === 'unknown-originator') {
-      return state.unverified.isWantedLater(message.id, now) ? 'busy' : reject('unknown-originator');
+      return state.unverified.isWantedLater(message.id, message.content.originator.guid)
+        ? 'busy'
+        : reject('unknown-originator');
     }
     const size = utf8Length(message.sealed);
     if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
@@ -77,6 +80,7 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
     return 'new';
   });
   state.mempool.append([...arrivals.values()], now);
+  if (arrivals.size > 0) stir(context);
   const effects = takeOnRanges(context, repeated);
   // A line a reason, not one a message: a peer must not fill our logs.
   for (const [reason, count] of rejected) {
@@ -214,6 +218,7 @@ export function handoverFailed(context: Context, id: number, reason: string): Ef
 export function undeliverable(context: Context, legs: readonly Undeliverable[], reason: string): Effect[] {
   const { state, now } = context;
   const effects: Effect[] = [];
+  if (legs.length > 0) stir(context);
   for (const leg of merged(legs)) {
     const peerState = leg.answered ? (state.roster.get(leg.to)?.state ?? null) : state.roster.failed(leg.to, now);
     const ids = leg.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
@@ -232,7 +237,7 @@ function oweRange(context: Context, leg: Undeliverable, ids: readonly MessageId[
   const { range, attempt } = leg;
   const without = [...leg.without, leg.to];
   const isThere = (excluded: readonly Guid[]) =>
-    candidates(state.roster, config.hostedPrefix).some(
+    candidates(state.roster, config.hostedPrefix, state.leftAt !== null).some(
       ({ guid }) => inRange(range, guid) && !excluded.includes(guid) && guid !== state.guid,
     );
   if (without.length <= FAILOVERS_MAX && isThere(without)) {
@@ -297,6 +302,8 @@ function closeRepairs(context: Context, rows: readonly number[]): Effect[] {
  */
 function oweIgnored(context: Context, repair: Repair): Effect[] {
   const { state, now } = context;
+  // A node that has left sends to them like to others.
+  if (state.leftAt !== null) return [];
   const ids = repair.ids.filter((id) => (state.mempool.get(id)?.expiresAt ?? 0) > now);
   if (ids.length === 0) return [];
   const attempt = repair.attempt + 1;
@@ -361,7 +368,9 @@ function collectSegments(context: Context, add: Add): number {
 function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
   const { state, config } = context;
   const { roster } = state;
-  const members = candidates(roster, config.hostedPrefix).filter((member) => !without.includes(member.guid));
+  const members = candidates(roster, config.hostedPrefix, state.leftAt !== null).filter(
+    (member) => !without.includes(member.guid),
+  );
   return cutRange(range, guid, members, config.fanout).flatMap((leg) => {
     const peer = roster.get(leg.to);
     if (!peer) return [];

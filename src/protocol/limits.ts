@@ -65,6 +65,12 @@ export const MESSAGES_PAGE_MAX = 500;
 /** Intervals of known GUIDs in one sync request; a roster with more holes is described up to the last that fits. */
 export const SYNC_INTERVALS_MAX = 128;
 
+/** Peers in one sync request that the caller cannot reach, and asks for later records of. */
+export const DOUBTED_MAX = 32;
+
+/** Longest pause between two sync rounds of a node where nothing happens (guess: cheap, and short against everything that runs out). */
+export const IDLE_SYNC_MS_MAX = 900_000;
+
 /** Bytes of JSON of one frame of a reconciliation: with members and wishes it must fit a request body. */
 export const FRAME_BYTES_MAX = 30_000;
 
@@ -192,8 +198,9 @@ export const BACKOFF_MS_MAX = 60_000;
 
 if (MESSAGE_BYTES_MAX + JOB_LEGS_BYTES_MAX + 1_024 > JOB_BYTES_MAX)
   throw new Error('limits: a message and its legs must fit one job');
-if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX + WANTED_MAX * 67 > BODY_BYTES_MAX)
-  throw new Error('limits: a page of members, a frame and wishes must fit a body');
+if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX + WANTED_MAX * 67 + DOUBTED_MAX * 32 > BODY_BYTES_MAX)
+  throw new Error('limits: a page of members, a frame, wishes and doubts must fit a body');
+if (DOUBTED_MAX > MEMBERS_PAGE_MAX) throw new Error('limits: answers to doubts must fit a page');
 if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX > ANSWER_BYTES_MAX)
   throw new Error('limits: a page of members must fit an answer');
 if (ANNOUNCED_MEMBERS_MAX * MEMBER_BYTES_MAX > MESSAGE_BYTES_MAX)

@@ -2,13 +2,16 @@
 import { backoffMs } from './backoff.ts';
 import { isRenewalDue } from './certificate.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
-import { CAN_RECONCILE } from './limits.ts';
-import type { NodeState, Self } from './node-state.ts';
-import { beginWait, endWait, heard, probe, startProbes } from './probing.ts';
+import { CAN_RECONCILE, DOUBTED_MAX, MEMBERS_PAGE_MAX } from './limits.ts';
+import { DEAD_PEER } from './message.ts';
+import { isBackedOff, nextSyncAt, stir } from './idle.ts';
+import { beginWait, endWait, heard, noAnswer, probe, startProbes } from './probing.ts';
+import { announceSelf, hearOpinion } from './refuting.ts';
 import { answerDigest, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
-import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
-import { BOOT_GUID, type Guid, type Member, type Millis } from './types.ts';
-import { candidates, canSync, isHosted, patience, syncPeers } from './whom.ts';
+import { selfMember } from './self-member.ts';
+import type { CallerState, Interval, SyncAnswer, SyncRequest } from './sync.ts';
+import { BOOT_GUID, type Guid, type Member, type Peer } from './types.ts';
+import { candidates, canSync, isHosted, patience, standsNext, syncPeers } from './whom.ts';
 
 /** In place of the moment when the first sync timer was set: the others tell when the last round was. */
 const NO_ROUND_YET = 0;
@@ -22,6 +25,9 @@ const CONFLICT_RETRY_MS = 3_600_000;
 /** Pause between two catch-ups with one peer outside. */
 const CATCH_UP_PAUSE_MS = 60_000;
 
+/** Deaths that one round tells of: what is beyond, others find out by themselves. */
+const OBITUARIES_MAX = 8;
+
 /** How long a join may take before it is tried again: the call may have been lost with a crash. */
 const JOIN_RETRY_MS = 15_000;
 
@@ -31,7 +37,7 @@ const JOIN_RETRY_MS = 15_000;
  */
 export function startJoin(context: Context): Effect[] {
   const { state, now } = context;
-  if (state.joining || isWellKnown(context)) return [];
+  if (state.joining || state.leftAt !== null || isWellKnown(context)) return [];
   // A join that failed waits for its timer, whoever asks meanwhile.
   if ((state.timers.get('join')?.at ?? 0) > now) return [];
   state.joining = true;
@@ -81,30 +87,43 @@ export function joinFailed(context: Context, reason: string): Effect[] {
   state.counters.add('joins_failed');
   const pause = backoffMs(state.joinFailures++, context.rng);
   state.timers.set('join', now + pause, now);
-  return [logged('WARNING', 'network_sync', 'join_failed', { reason, retry_in: pause / 1000 })];
+  const failed = logged('WARNING', 'network_sync', 'join_failed', { reason, retry_in: pause / 1000 });
+  return [failed, ...announceSelf(context)];
 }
 
 /** The sync timer rang: ask the primary peers of the ring, probe a few others, and draw the moment of the next round. */
 export function syncRound(context: Context): Effect[] {
   const { state, config, now } = context;
   if (state.guid === null) return [];
-  state.timers.set('sync', now + nextInterval(context), now);
+  state.timers.set('sync', nextSyncAt(context), now);
   state.counters.add('sync_rounds');
   const gone = state.roster.prune(now);
-  const peers = syncPeers(state.roster, config.hostedPrefix, state.guid, state.maxGuid);
+  const primaries = syncPeers(state.roster, config.hostedPrefix, state.guid, state.maxGuid);
+  // Where nothing happens one of them, drawn anew each time, will do: what differs anywhere brings both of them back to the full pace.
+  const peers = isBackedOff(context) ? drawOne(primaries, context.rng) : primaries;
   const effects = [...peers.flatMap((peer) => askPeer(context, peer, [])), ...startProbes(context, peers, askPeer)];
   const fields = {
     peers: peers.map((peer) => peer.guid),
     max_guid: state.maxGuid,
     interval: config.syncIntervalMs / 1000,
   };
-  const told = gone.length === 0 ? [] : [logged('INFO', 'network_sync', 'peers_deleted', listed(gone))];
-  return [logged('DEBUG', 'network_sync', 'sync_round', fields), ...told, ...effects];
+  const told =
+    gone.length === 0 ? [] : [logged('INFO', 'network_sync', 'peers_deleted', listed(gone.map(({ guid }) => guid)))];
+  return [logged('DEBUG', 'network_sync', 'sync_round', fields), ...told, ...obituaries(context, gone), ...effects];
 }
 
-/** Pause until the next round, so drawn that nodes do not stay in step. */
-function nextInterval(context: Context): Millis {
-  return context.config.syncIntervalMs + Math.round(context.rng() * context.config.syncJitterMs);
+/** Those who died are told of, each by the member that stands next to it in the ring: others need not say it again. */
+function obituaries(context: Context, gone: readonly Peer[]): Effect[] {
+  const { state } = context;
+  const self = state.guid ?? 0;
+  return gone
+    .filter((peer) => peer.proved && peer.state === 'ignored' && standsNext(state.roster, self, peer.guid))
+    .slice(0, OBITUARIES_MAX)
+    .map(({ guid }) => ({ type: 'say', data: { event: { name: DEAD_PEER, args: { guid } } } }));
+}
+
+function drawOne<T>(list: readonly T[], rng: () => number): readonly T[] {
+  return list.slice(Math.floor(rng() * list.length)).slice(0, 1);
 }
 
 /** Asks one peer, unless it is being asked already. */
@@ -115,7 +134,8 @@ export function askPeer(
   next: (Next & { readonly rounds: number }) | null = null,
 ): Effect[] {
   const { state, config } = context;
-  if (state.guid === null || peer.guid === state.guid || state.syncing.has(peer.guid)) return [];
+  if (state.guid === null || state.leftAt !== null) return [];
+  if (peer.guid === state.guid || state.syncing.has(peer.guid)) return [];
   const own = isHosted(peer, config.hostedPrefix);
   const known = state.roster.get(peer.guid);
   if (!own && !canSync(known, config.hostedPrefix)) return [];
@@ -140,6 +160,7 @@ export function askPeer(
     members: self ? [...members, self] : members,
     digest,
     wanted: next?.wanted ?? [],
+    doubted: next ? [] : state.roster.doubted(state.guid, DOUBTED_MAX),
   };
   const outside = own || !known ? null : { publicKey: known.publicKey, timeoutMs: patience(known) };
   return [{ type: 'sync', to: { guid: peer.guid, address: peer.address, outside }, request }];
@@ -155,20 +176,27 @@ export function syncAsked(
   caller: Guid | null,
 ): { answer: SyncAnswer | null; effects: Effect[] } {
   const { state, now } = context;
-  if (state.guid === null) return { answer: null, effects: [] };
+  if (state.guid === null || state.leftAt !== null) return { answer: null, effects: [] };
   state.counters.add('sync_asked');
   const effects: Effect[] = [];
+  let callerState: CallerState | null = null;
   if (caller !== null) {
     effects.push(...learnAll(context, request.members).effects);
+    // With the record that it brought, if that was later, and before the call itself counts as a sign of life.
+    callerState = state.roster.get(caller)?.state ?? 'unknown';
     effects.push(...heard(context, caller), ...serveWanted(context, caller, request.wanted));
   }
-  const missing = request.have === null ? { members: [], more: false } : state.roster.missingFrom(request.have, now);
-  const members = request.have === null ? [] : [...missing.members, ...selfIfMissing(context, request.have)];
+  const later = state.roster.laterThan(request.doubted.slice(0, DOUBTED_MAX), now);
+  const room = MEMBERS_PAGE_MAX - later.length;
+  const missing =
+    request.have === null ? { members: [], more: false } : state.roster.missingFrom(request.have, now, room);
+  const members = request.have === null ? [] : [...later, ...missing.members, ...selfIfMissing(context, request.have)];
   const answer = {
     maxGuidNode: highestNode(context),
     have: state.roster.intervals(state.guid),
     members,
     more: missing.more,
+    callerState,
     frame: caller !== null && request.digest ? answerDigest(context, request.digest) : null,
   };
   return { answer, effects };
@@ -181,11 +209,13 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   const pushed = asked?.pushed ?? true;
   endSync(context, guid);
   state.counters.add('sync_answered');
+  state.health.ok();
+  const opinion = hearOpinion(context, guid, answer.callerState);
   state.roster.seen(guid, now);
   const learned = learnAll(context, answer.members);
   const lacks = state.roster.missingFrom(answer.have, now);
   const peer = state.roster.get(guid);
-  const effects = [...learned.effects];
+  const effects = [...opinion, ...learned.effects];
   // A push once an exchange, a further page only after something new: two nodes must not keep each other busy.
   const push = pushed ? [] : lacks.members.filter((member) => member.guid !== guid);
   const next = asked && nextDigest(context, asked, answer.frame);
@@ -202,7 +232,7 @@ export function syncFailed(context: Context, guid: Guid, reason: string): Effect
   endSync(context, guid);
   if (state.catchingUp?.guid === guid) state.catchingUp = null;
   state.counters.add('sync_failed');
-  const peerState = state.roster.failed(guid, context.now);
+  const peerState = noAnswer(context, guid);
   return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason })];
 }
 
@@ -266,19 +296,11 @@ export function learnAll(context: Context, members: readonly Member[]): { added:
     if (wasThere?.incarnation !== member.incarnation) added.push(member.guid);
   }
   if (added.length > 0) {
+    stir(context);
     const fields = { ...listed(added), max_guid: state.maxGuid };
     effects.push(logged('INFO', 'network_sync', 'peers_added', fields));
   }
   return { added: added.length, effects };
-}
-
-/** The member record of this node itself; null before it can be proved. */
-export function selfMember(state: NodeState, self: Self): Member | null {
-  const { guid, membership } = state;
-  const certificate = membership?.certificate ?? null;
-  if (guid === null || certificate === null) return null;
-  const { address, publicKey, incarnation, capabilities, signature } = self;
-  return { guid, address, publicKey, incarnation, capabilities, signature, certificate };
 }
 
 /** A suspicion, or a word from a peer in trouble: looked into, never believed. */

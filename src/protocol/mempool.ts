@@ -106,6 +106,18 @@ export class Mempool {
     return this.#bytes;
   }
 
+  /** When the last message came that is still here; 0 without one. */
+  get newestAt(): Millis {
+    let newest = 0;
+    for (const { entries } of this.#segments.values()) newest = Math.max(newest, entries[0]?.receivedAt ?? 0);
+    return newest;
+  }
+
+  /** Messages that this node originated and that have not expired. */
+  originated(now: Millis): MessageId[] {
+    return [...this.#entries.values()].filter((entry) => entry.hops === 0 && entry.expiresAt > now).map(({ id }) => id);
+  }
+
   /** Sequence number of the last stored segment, 0 before the first. */
   get lastSeq(): number {
     return this.#nextSeq - 1;

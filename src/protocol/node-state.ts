@@ -3,8 +3,10 @@
 import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import type { Effect } from './effects.ts';
+import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
 import { Nonces } from './nonces.ts';
+import type { Refuted } from './refuting.ts';
 import { Repairs } from './repairs.ts';
 import { Roster } from './roster.ts';
 import { Standings } from './standing.ts';
@@ -50,6 +52,8 @@ export interface Membership {
 const MEMBERSHIP_KEY = 'membership';
 /** Meta key: segments up to this number have been handed over. */
 const SETTLED_KEY = 'settled';
+/** Meta key: when this node left the network; empty after it came back. */
+const LEFT_KEY = 'left_at';
 
 export class NodeState {
   readonly store: NodeStore;
@@ -61,6 +65,11 @@ export class NodeState {
   readonly nonces: Nonces;
   readonly standings = new Standings();
   readonly unverified = new Unverified();
+  readonly health = new Health();
+  /** When this node may refute again. */
+  readonly refuted: Refuted = { until: -Infinity, pause: 0 };
+  /** Incarnation that this node told the members of itself, the boot node being away. */
+  saidIncarnation: number | null = null;
   /** What was found damaged while loading; the first input reports it. */
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
@@ -86,6 +95,7 @@ export class NodeState {
   handoverFailures = 0;
   #membership: Membership | null;
   #settled: number;
+  #leftAt: Millis | null;
 
   constructor(store: NodeStore, config: ProtocolConfig, counters: Counters) {
     this.store = store;
@@ -104,6 +114,7 @@ export class NodeState {
     this.nonces = new Nonces(store.nonces);
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
+    this.#leftAt = readNumber(store.meta.get(LEFT_KEY));
   }
 
   /** Null before the node has joined. */
@@ -118,6 +129,16 @@ export class NodeState {
   setMembership(membership: Membership): void {
     this.#membership = membership;
     this.store.meta.set(MEMBERSHIP_KEY, JSON.stringify(membership));
+  }
+
+  /** When this node left the network; null while it is a member, or has not joined yet. */
+  get leftAt(): Millis | null {
+    return this.#leftAt;
+  }
+
+  setLeftAt(at: Millis | null): void {
+    this.#leftAt = at;
+    this.store.meta.set(LEFT_KEY, at === null ? '' : String(at));
   }
 
   /** Highest GUID that this node knows, its own included. */
@@ -150,6 +171,6 @@ function readMembership(text: string | null): Membership | null {
 }
 
 function readNumber(text: string | null): number | null {
-  const value = text === null ? NaN : Number(text);
+  const value = text === null || text === '' ? NaN : Number(text);
   return Number.isSafeInteger(value) ? value : null;
 }

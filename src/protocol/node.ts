@@ -5,6 +5,7 @@ import { admitCall } from './calls.ts';
 import { logged, type Context, type Effect, type Input, type Outcome, type Reply } from './effects.ts';
 import { onEvents } from './events.ts';
 import { expire, handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
+import { comeBack, leave, leftRound } from './leaving.ts';
 import {
   catchUp,
   joinAccepted,
@@ -21,6 +22,9 @@ import { originate } from './originating.ts';
 import { probeAnswered, probeFailed, probeRefused, reached } from './probing.ts';
 import type { TimerKind } from './store.ts';
 
+/** An alarm that is later than this is a sign that the node itself is not well (guess). */
+const LATE_MS = 10_000;
+
 /** Ids in a log line. */
 const LOGGED_IDS_MAX = 8;
 
@@ -32,7 +36,8 @@ export interface Handled {
 /** One step of a node, inside one transaction of its store. */
 export function handle(context: Context, input: Input): Handled {
   const { state } = context;
-  const lost = state.rosterDamaged && input.type !== 'join-accepted' && state.timers.get('join') === null;
+  const lost =
+    state.rosterDamaged && state.leftAt === null && input.type !== 'join-accepted' && state.timers.get('join') === null;
   const repair = lost ? startJoin(context) : [];
   const handled = react(context, input);
   const effects = [...state.damage.splice(0), ...repair, ...handled.effects, ...handOver(context)];
@@ -47,6 +52,7 @@ function react(context: Context, input: Input): Handled {
     case 'wake':
       return silently(wake(context));
     case 'alarm':
+      if (context.now - (state.timers.earliest() ?? context.now) > LATE_MS) state.health.failed();
       return silently(state.timers.due(context.now).flatMap((kind) => onTimer(context, kind)));
     case 'join-accepted':
       return silently(joinAccepted(context, input.joined));
@@ -54,7 +60,15 @@ function react(context: Context, input: Input): Handled {
       return silently(joinFailed(context, input.reason));
     case 'originate':
       return { reply: { type: 'originated', results: originate(context, input.originations) }, effects: [] };
+    case 'leave': {
+      const { result, effects } = leave(context, input.farewell);
+      return { reply: { type: 'left', result }, effects };
+    }
+    case 'return':
+      return silently(comeBack(context));
     case 'deliver': {
+      // Not answered: whoever sent it turns to the next.
+      if (state.leftAt !== null) return silently([]);
       const { outcomes, fresh, effects } = receive(context, input.deliveries, input.bringer);
       // Before the legs are computed: a delegate must know the members that the message tells of.
       const events = onEvents(context, fresh);
@@ -98,7 +112,7 @@ function react(context: Context, input: Input): Handled {
 function wake(context: Context): Effect[] {
   const { state, now } = context;
   const joining = startJoin(context);
-  if (state.guid === null) return joining;
+  if (state.guid === null || (state.leftAt !== null && state.mempool.size === 0)) return joining;
   if (!state.timers.get('sync')) state.timers.set('sync', now, now);
   return joining;
 }
@@ -112,6 +126,7 @@ function onTimer(context: Context, kind: TimerKind): Effect[] {
       state.joining = false;
       return startJoin(context);
     case 'sync':
+      if (state.leftAt !== null) return leftRound(context);
       // Expiry rides on the sync rounds: a timer of its own would cost rows, and being late costs nothing.
       return [...expire(context), ...startJoin(context), ...syncRound(context)];
     case 'outbox':

@@ -3,11 +3,12 @@
 import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
 import type { Context, Originated, Origination, OriginationError, SignedOrigination } from './effects.ts';
 import { hasRoom } from './forwarding.ts';
+import { stir } from './idle.ts';
 import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
 import { composeMessage, eventOf, PEER_JOINED, type Draft, type Message } from './message.ts';
 import { wholeRing } from './tree.ts';
-import { err, ok, type Guid, type Result } from './types.ts';
+import { err, ok, type Guid, type JsonObject, type Result } from './types.ts';
 
 /**
  * Makes the message of an origination, for the shell to sign: the first half of originating. Nothing is stored, so what comes between
@@ -20,7 +21,15 @@ export function draft(context: Context, origination: Origination): Result<Draft,
     const message = 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here';
     return err({ reason: 'bad-data', path: 'data.event.name', message });
   }
+  if (context.state.leftAt !== null) return err({ reason: 'left' });
   return compose(context, guid, origination);
+}
+
+/** An event of the node's own, with which no application speaks, for the shell to sign. */
+export function draftOwn(context: Context, data: JsonObject): Result<Draft, OriginationError> {
+  const { guid } = context.state;
+  if (guid === null) return err({ reason: 'not-joined' });
+  return compose(context, guid, { data, ttlSeconds: null, idempotencyKey: null });
 }
 
 /** Takes signed messages from an application: all that fit are stored in one transaction, each gets its own answer. */
@@ -31,6 +40,7 @@ export function originate(
   const { state } = context;
   const guid = state.guid;
   if (guid === null) return originations.map(() => err({ reason: 'not-joined' }));
+  if (state.leftAt !== null) return originations.map(() => err({ reason: 'left' }));
   const arrivals: Arrival[] = [];
   const keys = new Map<string, Message>();
   let bytes = 0;
@@ -51,6 +61,7 @@ export function originate(
     return ok({ id: message.id, broadcastAt: message.content.broadcastAt });
   });
   state.mempool.append(arrivals, context.now);
+  if (arrivals.length > 0) stir(context);
   state.counters.add('originated', arrivals.length);
   return results;
 }

@@ -1,8 +1,9 @@
 // Probes: is a peer there, is it one of this network, and can it prove its key? Whoever is not trusted yet, or in trouble, is only
 // probed: few at once, all in parallel, with a short time limit, so that however many vanish, a round waits no longer than for one.
 import { logged, type Context, type Effect, type PeerFault } from './effects.ts';
+import { stir } from './idle.ts';
 import { IMPATIENT_MS } from './limits.ts';
-import type { Certificate, Guid, Member, Millis, Peer } from './types.ts';
+import type { Certificate, Guid, Member, Millis, Peer, PeerState } from './types.ts';
 import { isHosted, probePeers } from './whom.ts';
 
 /** Pause between two probes of one peer that somebody's word led to: words are cheap. */
@@ -29,7 +30,8 @@ export function probe(context: Context, guid: Guid, ask: Ask): Effect[] {
   const { state, now } = context;
   const peer = state.roster.get(guid);
   const lately = now - (state.probedAt.get(guid) ?? -Infinity) < PROBE_PAUSE_MS;
-  if (!peer || peer.state === 'left' || lately || state.probing.size >= WORD_PROBES_MAX) return [];
+  if (!peer || peer.state === 'left' || state.leftAt !== null || lately || state.probing.size >= WORD_PROBES_MAX)
+    return [];
   forgetOld(state.probedAt, now);
   state.probedAt.set(guid, now);
   return start(context, peer, ask);
@@ -56,6 +58,7 @@ export function probeAnswered(
   const { state, now } = context;
   ended(context, guid);
   state.counters.add('probes_answered');
+  state.health.ok();
   if (certificate) state.roster.renew(guid, certificate);
   state.roster.setCapabilities(guid, capabilities);
   const before = state.roster.get(guid);
@@ -67,11 +70,19 @@ export function probeAnswered(
 
 /** No answer. */
 export function probeFailed(context: Context, guid: Guid, reason: string): Effect[] {
-  const { state, now } = context;
+  const { state } = context;
   ended(context, guid);
   state.counters.add('probes_failed');
-  const peerState = state.roster.failed(guid, now);
+  const peerState = noAnswer(context, guid);
   return [logged('DEBUG', 'network_sync', 'probe_failed', { guid, state: peerState, reason })];
+}
+
+/** A call of this node got no answer: the peer has failed, or this node is ill itself, and then the peer has a few more tries. */
+export function noAnswer(context: Context, guid: Guid): PeerState | null {
+  const { roster, health } = context.state;
+  stir(context);
+  if (roster.get(guid)?.state === 'alive') health.failed();
+  return roster.failed(guid, context.now, health.patience);
 }
 
 /** Something answers there, but it is no peer: it is not kept as one. */

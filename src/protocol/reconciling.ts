@@ -3,6 +3,7 @@
 // for comes as deliveries, through the queue.
 import type { Context, Effect } from './effects.ts';
 import { oweRepair } from './forwarding.ts';
+import { stir } from './idle.ts';
 import {
   CLOCK_SKEW_MS_MAX,
   FRAME_BYTES_MAX,
@@ -34,22 +35,31 @@ export function openDigest({ state, now }: Context): Digest {
 }
 
 /** The callee's frame; null where the moment is not one that both can know. */
-export function answerDigest({ state, now }: Context, { at, frame }: Digest): Frame | null {
+export function answerDigest(context: Context, { at, frame }: Digest): Frame | null {
+  const { state, now } = context;
   if (Math.abs(at - now) > 2 * CLOCK_SKEW_MS_MAX) return null;
-  return reconcile(state.mempool.comparedAt(at), frame, FRAME_BYTES_MAX, 'responder').reply;
+  const items = state.mempool.comparedAt(at);
+  const { reply } = reconcile(items, frame, FRAME_BYTES_MAX, 'responder');
+  // Whoever of the two lacks something, it is no time to sleep: this node may learn in its own rounds alone what it lacks.
+  const bothEmpty = items.size === 0 && frame.ranges.every(([, payload]) => payload?.length === 0);
+  if (reply && reply.ranges.length > 0 && !bothEmpty) stir(context);
+  return reply;
 }
 
 /** What the callee's frame leads to: the next frame, and messages to ask for. Null where there is nothing more to ask. */
-export function nextDigest({ state, now }: Context, asked: Asked, frame: Frame | null): Next | null {
+export function nextDigest(context: Context, asked: Asked, frame: Frame | null): Next | null {
+  const { state, now } = context;
   const at = asked.comparedAt;
   if (at === null || frame === null) return null;
   const { reply, need } = reconcile(state.mempool.comparedAt(at), frame, FRAME_BYTES_MAX, 'initiator');
   forgetOld(state.wanted, now);
+  const isKnown = (guid: Guid) => state.roster.get(guid) !== null;
   const wanted = need
-    .filter((id) => !state.mempool.get(id) && !state.wanted.has(id) && !state.unverified.wasRefused(id, now))
+    .filter((id) => !state.mempool.get(id) && !state.wanted.has(id) && !state.unverified.wasRefused(id, isKnown))
     .slice(0, WANTED_MAX);
   for (const id of wanted) state.wanted.set(id, now);
   state.counters.add('messages_wanted', wanted.length);
+  if (wanted.length > 0) stir(context);
   // What does not fit is asked for in later rounds; a peer that never comes to an end must not keep this one busy.
   const digest = reply && asked.rounds < RECONCILE_ROUNDS_MAX ? { at, frame: reply } : null;
   return digest || wanted.length > 0 ? { digest, wanted } : null;

@@ -4,8 +4,8 @@ import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX }
 import { isNewer, isRenewed, pickMember } from './member.ts';
 import { isAddress, isGuid } from './message.ts';
 import type { TextTable } from './store.ts';
-import type { Interval } from './sync.ts';
-import { inRange } from './tree.ts';
+import type { Doubt, Interval } from './sync.ts';
+import { down, inRange } from './tree.ts';
 import type { Certificate, Guid, Member, Millis, Peer, PeerState, Range } from './types.ts';
 
 /** GUIDs in one stored row: about 40 KB at 600 bytes each, far below the 2 MB of a row. */
@@ -92,14 +92,7 @@ export class Roster {
       if (known.publicKey !== member.publicKey) return 'refused';
       if (member.incarnation > known.incarnation) {
         const renewed = isRenewed(member, known) ? member.certificate : known.certificate;
-        const proof = { proved: this.#isHosted(member), failures: 0, troubledSince: null, since: now };
-        this.#write({
-          ...known,
-          ...pickMember(member),
-          certificate: renewed,
-          ...proof,
-          state: this.#entryState(member),
-        });
+        this.#write({ ...known, ...pickMember(member), certificate: renewed, ...this.#freshStart(known, member, now) });
         return 'updated';
       }
       return this.renew(member.guid, member.certificate) ? 'updated' : 'known';
@@ -150,15 +143,16 @@ export class Roster {
 
   /**
    * A call that got no answer. Returns the state that the peer is in now, or null where it is unknown. What fails together
-   * is one failure: under load a short outage makes dozens of calls fail. Who never proved to be there has no credit.
+   * is one failure: under load a short outage makes dozens of calls fail. Who never proved to be there has no credit. `patience`:
+   * failures more than usual before the peer is ignored.
    */
-  failed(guid: Guid, now: Millis): PeerState | null {
+  failed(guid: Guid, now: Millis, patience = 0): PeerState | null {
     const peer = this.#peers.get(guid);
     if (!peer || peer.state === 'left') return peer?.state ?? null;
     if (now - (this.#failedAt.get(guid) ?? -Infinity) < FAILURE_WINDOW_MS) return peer.state;
     this.#failedAt.set(guid, now);
     const failures = peer.failures + 1;
-    const state = !peer.proved || failures >= this.#policy.maxFailures ? 'ignored' : 'suspect';
+    const state = !peer.proved || failures >= this.#policy.maxFailures + patience ? 'ignored' : 'suspect';
     const next = { ...peer, state, failures, troubledSince: peer.troubledSince ?? now } as const;
     if (state !== peer.state || peer.troubledSince === null) this.#write(next);
     else this.#keep(next);
@@ -190,17 +184,39 @@ export class Roster {
   }
 
   /**
-   * Deletes what has given no sign for GUID_TIMEOUT, and returns whom. Who proved to be there: ignored, or gone, for so long. Who
+   * Deletes what has given no sign for GUID_TIMEOUT, and returns them. Who proved to be there: ignored, or gone, for so long. Who
    * did not: its certificate has run out, which a newcomer's does after GUID_TIMEOUT unless it gets another, so nobody is called.
    */
-  prune(now: Millis): Guid[] {
+  prune(now: Millis): Peer[] {
     const gone = [...this.#peers.values()].filter((peer) => {
       if (!peer.proved) return peer.certificate.expiresAt <= now;
       const isGone = peer.state === 'ignored' || peer.state === 'left';
       return isGone && now - (peer.troubledSince ?? now) >= this.#policy.guidTimeoutMs;
     });
     for (const { guid } of gone) this.drop(guid);
-    return gone.map(({ guid }) => guid);
+    return gone;
+  }
+
+  /**
+   * Peers of whom a later record would be welcome, in trouble or gone, at most `max`: those first that come first in the ring after `self`.
+   */
+  doubted(self: Guid, max: number): Doubt[] {
+    const doubted: Doubt[] = [];
+    const add = ({ guid, incarnation }: Member) => void doubted.push([guid, incarnation]);
+    for (const peer of this.#peers.values()) {
+      if (peer.state === 'suspect' || peer.state === 'ignored' || peer.state === 'left') add(peer);
+    }
+    doubted.sort(([a], [b]) => down(self, a) - down(self, b));
+    return doubted.slice(0, max);
+  }
+
+  /** Members with later incarnations than somebody knows. Only what can still be proved. */
+  laterThan(doubts: readonly Doubt[], now: Millis): Member[] {
+    return doubts.flatMap(([guid, incarnation]) => {
+      const peer = this.#peers.get(guid);
+      const isLater = peer && peer.state !== 'left' && peer.incarnation > incarnation;
+      return isLater && peer.certificate.expiresAt > now ? [pickMember(peer)] : [];
+    });
   }
 
   /** GUIDs on the arc that are not sent to for the moment, but have been there and have not left. */
@@ -224,7 +240,7 @@ export class Roster {
   }
 
   /** Members outside the intervals that another one knows, lowest GUIDs first, at most a page. Only what can still be proved. */
-  missingFrom(have: readonly Interval[], now: Millis): { members: Member[]; more: boolean } {
+  missingFrom(have: readonly Interval[], now: Millis, max = MEMBERS_PAGE_MAX): { members: Member[]; more: boolean } {
     const members: Member[] = [];
     const sorted = [...have].sort((a, b) => a[0] - b[0]);
     let next = 0;
@@ -232,7 +248,7 @@ export class Roster {
       while (next < sorted.length && (sorted[next]?.[1] ?? 0) < peer.guid) next++;
       if ((sorted[next]?.[0] ?? Infinity) <= peer.guid) continue;
       if (peer.state === 'left' || peer.certificate.expiresAt <= now) continue;
-      if (members.length === MEMBERS_PAGE_MAX) return { members, more: true };
+      if (members.length === max) return { members, more: true };
       members.push(pickMember(peer));
     }
     return { members, more: false };
@@ -255,6 +271,23 @@ export class Roster {
       else this.#table.put(block, JSON.stringify(peers));
     }
     this.#dirty.clear();
+  }
+
+  /**
+   * What a later incarnation of a peer starts with. At a new address it has everything to prove; at the same one it has come back, or it
+   * refutes, and what it proved before counts: one answer makes it alive.
+   */
+  #freshStart(
+    known: Peer,
+    member: Member,
+    now: Millis,
+  ): Pick<Peer, 'state' | 'proved' | 'failures' | 'troubledSince' | 'since'> {
+    const well = { failures: 0, troubledSince: null } as const;
+    if (known.address !== member.address) {
+      return { ...well, state: this.#entryState(member), proved: this.#isHosted(member), since: now };
+    }
+    const state = known.state === 'alive' ? 'alive' : this.#entryState(member);
+    return { ...well, state, proved: known.proved, since: known.since };
   }
 
   #entryState(member: Member): PeerState {

@@ -100,7 +100,7 @@ function guidAt(members: readonly Candidate[], index: number): Guid {
 }
 
 /** Steps downwards from one position to another, 0..RING_SIZE-1. */
-function down(from: number, to: number): number {
+export function down(from: number, to: number): number {
   return (((from - to) % RING_SIZE) + RING_SIZE) % RING_SIZE;
 }
 

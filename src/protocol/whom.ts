@@ -3,7 +3,7 @@
 import { CAN_DELIVER, CAN_SYNC, IMPATIENT_MS, PATIENT_MS, PROBES_MAX } from './limits.ts';
 import { backupPeers, primaryPeers } from './ring.ts';
 import { isLive, type Roster } from './roster.ts';
-import type { Candidate } from './tree.ts';
+import { down, type Candidate } from './tree.ts';
 import type { Guid, Millis, Peer } from './types.ts';
 
 /** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
@@ -11,21 +11,40 @@ export function isHosted(peer: { readonly address: string }, hostedPrefix: strin
   return peer.address.startsWith(hostedPrefix);
 }
 
-/** Peers that messages are sent to, in no particular order. Nobody's subtree hangs on one that is not alive and past probation. */
-export function candidates(roster: Roster, hostedPrefix: string): Candidate[] {
+/**
+ * Peers that messages are sent to, in no particular order. Nobody's subtree hangs on one that is not alive and past probation. `ignored`:
+ * those who are ignored, too, by a node that has left and calls nobody else who could tell it that they are back.
+ */
+export function candidates(roster: Roster, hostedPrefix: string, ignored = false): Candidate[] {
   const found: Candidate[] = [];
   for (const peer of roster.peers()) {
-    if (!isLive(peer.state)) continue;
+    if (!isLive(peer.state) && !(ignored && peer.state === 'ignored')) continue;
     if (!isHosted(peer, hostedPrefix) && !peer.capabilities.includes(CAN_DELIVER)) continue;
     found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
   }
   return found;
 }
 
+/** Trusted members to leave something with, those of this deployment first, those of longest standing before others. */
+export function keepers(roster: Roster, hostedPrefix: string, max: number): Guid[] {
+  const trusted = roster.sorted().filter((peer) => peer.state === 'alive');
+  const own = trusted.filter((peer) => isHosted(peer, hostedPrefix));
+  const others = trusted.filter((peer) => !isHosted(peer, hostedPrefix) && peer.capabilities.includes(CAN_DELIVER));
+  return [...own, ...others].slice(0, max).map(({ guid }) => guid);
+}
+
 /** Whether a node synchronises with a peer: it is there, as far as we know, and it can. */
 export function canSync(peer: Peer | null, hostedPrefix: string): peer is Peer {
   if (!peer || !isLive(peer.state)) return false;
   return isHosted(peer, hostedPrefix) || (peer.proved && peer.capabilities.includes(CAN_SYNC));
+}
+
+/** Whether of all who are there this node stands next before a GUID in the ring, so that it is the one to tell of it. */
+export function standsNext(roster: Roster, self: Guid, gone: Guid): boolean {
+  for (const peer of roster.peers()) {
+    if (peer.state === 'alive' && down(peer.guid, gone) < down(self, gone)) return false;
+  }
+  return true;
 }
 
 /** How long a peer may keep us waiting. */

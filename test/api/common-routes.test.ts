@@ -46,6 +46,7 @@ describe.each([
       messages: 7,
       last_sync_at: 1_700_000_000.5,
       next_sync_at: null,
+      left_at: null,
     });
     expect(calls).toEqual([{ to, method: 'status', args: [] }]);
   });
@@ -171,13 +172,22 @@ describe.each([
       members: [memberWire],
       more: false,
       frame: null,
+      caller_state: null,
     });
     expect(calls).toEqual([
       {
         to,
         method: 'sync',
         args: [
-          { guid: 3, maxGuidNode: { guid: 5, address: '10.0.0.9' }, have: null, members: [], digest: null, wanted: [] },
+          {
+            guid: 3,
+            maxGuidNode: { guid: 5, address: '10.0.0.9' },
+            have: null,
+            members: [],
+            digest: null,
+            wanted: [],
+            doubted: [],
+          },
           null,
         ],
       },
@@ -208,6 +218,7 @@ describe.each([
         members: [],
         digest: null,
         wanted: [],
+        doubted: [],
       },
       null,
     ]);

@@ -73,6 +73,7 @@ export const nodeStatus: NodeStatus = {
   messages: 7,
   lastSyncAt: 1_700_000_000_500,
   nextSyncAt: null,
+  leftAt: null,
 };
 
 /** Answers, where a test does not give its own. */
@@ -87,6 +88,7 @@ const common = {
     members: [member],
     more: false,
     frame: null,
+    callerState: null,
   }),
   samples: async () => [
     { name: 'pychain_peers', help: 'Peers', type: 'gauge' as const, labels: { state: 'alive' }, value: 3 },
@@ -96,6 +98,8 @@ const common = {
 const node: NodeGateway = {
   ...common,
   status: async () => nodeStatus,
+  leave: async () => ({ ok: true, value: null }),
+  return: async () => undefined,
   originate: async () => ({ ok: true, value: { id: ID, broadcastAt: 1_700_000_000_123 } }),
   admit: async () => 'ok',
   deliver: async (_caller, _maxGuid, deliveries) => deliveries.map(() => 'new' as const),

@@ -19,7 +19,7 @@ interface Document {
   readonly components: { schemas: Record<string, JsonObject>; securitySchemes: JsonObject };
 }
 
-const OPERATOR_CALLS = ['POST /messages', 'PUT /broadcast'];
+const OPERATOR_CALLS = ['POST /messages', 'PUT /broadcast', 'POST /network/leave', 'POST /network/return'];
 
 describe.each([
   { base: NODE, routed: '/n/:slot/api/v1', signed: ['POST /sync', 'POST /deliveries'] },
@@ -115,7 +115,7 @@ test('numbers in paths and queries, and what is passed on as it came', async () 
   });
   const { post } = document.paths['/messages'] ?? {};
   expect(post?.parameters?.[0]).toMatchObject({ name: 'idempotency-key', in: 'header', required: false });
-  expect(Object.keys(post?.responses ?? {})).toEqual(['202', '400', '401', '403', '413', '415', '422', '503']);
+  expect(Object.keys(post?.responses ?? {})).toEqual(['202', '400', '401', '403', '409', '413', '415', '422', '503']);
   expect(document.components.schemas['MessageRequest']).toMatchObject({
     properties: { data: { type: 'object', additionalProperties: true } },
     additionalProperties: false,

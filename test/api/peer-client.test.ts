@@ -127,6 +127,7 @@ const syncRequest: SyncRequest = {
   members: [member],
   digest: null,
   wanted: [],
+  doubted: [],
 };
 const delivery = { body: `${NO_SIGNATURE}{"a":"ü\\""}` as Sealed, range: { from: 9, to: 5 }, hops: 2 };
 
@@ -175,6 +176,7 @@ describe('an honest peer', () => {
       members: [member],
       more: false,
       frame: null,
+      callerState: null,
     });
     const [request] = requests;
     expect(request?.url).toBe('https://n7.peers.net/n/7/api/v1/sync');
@@ -184,6 +186,7 @@ describe('an honest peer', () => {
       have: [[1, 8]],
       members: [writeMember(member)],
       wanted: [],
+      doubted: [],
     });
   });
 

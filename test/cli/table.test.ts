@@ -18,6 +18,7 @@ function joined(slot: number, of: number): NodeRow {
     messages: 12_345,
     last_sync_at: NOW - 59,
     next_sync_at: null,
+    left_at: null,
   };
   return { slot, status, problem: null };
 }

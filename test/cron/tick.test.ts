@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
 import { parse } from 'smol-toml';
-import { SYNC_CRON, tick, TICK_CALLS_MAX, windowOf, type TickPorts } from '../../src/cron/tick.ts';
+import { REPAIR_MINUTES, SYNC_CRON, tick, TICK_CALLS_MAX, windowOf, type TickPorts } from '../../src/cron/tick.ts';
 
 function ports(nodeCount: number, options: Partial<TickPorts> = {}) {
   const seen = { prepared: [] as number[], woken: [] as number[], announced: 0, events: [] as string[] };
@@ -23,17 +23,20 @@ describe('cron tick', () => {
     expect(config.triggers.crons).toEqual([SYNC_CRON]);
   });
 
-  it.each([1, 4, TICK_CALLS_MAX, TICK_CALLS_MAX + 1, 1_000])(
-    'wakes every one of %i nodes within its windows, a bounded number a tick',
+  it.each([1, 4, TICK_CALLS_MAX, TICK_CALLS_MAX + 1, 1_000, 2_345])(
+    'looks after every one of %i nodes in ten minutes, or as fast as it may, and no more often: each look costs',
     async (nodeCount) => {
       const woken = new Set<number>();
-      for (let minute = 0; minute < Math.ceil(nodeCount / TICK_CALLS_MAX); minute++) {
+      let looks = 0;
+      for (let minute = 0; minute < Math.max(REPAIR_MINUTES, Math.ceil(nodeCount / TICK_CALLS_MAX)); minute++) {
         const { seen, made } = ports(nodeCount);
         await tick(SYNC_CRON, 1_700_000_040_000 + minute * 60_000, made);
         expect(seen.woken.length).toBeLessThanOrEqual(TICK_CALLS_MAX);
         expect(seen.announced).toBe(1);
         for (const slot of seen.woken) woken.add(slot);
+        looks += seen.woken.length;
       }
+      expect(looks).toBe(nodeCount);
       expect([...woken].sort((a, b) => a - b)).toEqual(Array.from({ length: nodeCount }, (_, index) => index + 1));
     },
   );
@@ -103,10 +106,10 @@ describe('cron tick', () => {
         woken.push(slot);
       },
     });
-    await tick(SYNC_CRON, 0, made);
+    for (let minute = 0; minute < REPAIR_MINUTES; minute++) await tick(SYNC_CRON, minute * 60_000, made);
     expect(woken).toEqual([1, 3, 4, 5, 6]);
     expect(seen.events).toContain('wake_failed');
-    expect(seen.announced).toBe(1);
+    expect(seen.announced).toBe(REPAIR_MINUTES);
   });
 
   it('a schedule without code is an error', async () => {
@@ -116,7 +119,9 @@ describe('cron tick', () => {
   });
 
   it('windows hold slots that exist', () => {
-    expect(windowOf(0, 1)).toEqual([1]);
-    expect(windowOf(60_000, 150)).toEqual(Array.from({ length: 50 }, (_, index) => 101 + index));
+    expect(windowOf(0, 1, 1)).toEqual([1]);
+    expect(windowOf(60_000, 1, 10)).toEqual([]);
+    expect(windowOf(60_000, 150, 1)).toEqual(Array.from({ length: 75 }, (_, index) => 76 + index));
+    expect(windowOf(60_000, 150, 10)).toEqual(Array.from({ length: 15 }, (_, index) => 16 + index));
   });
 });

@@ -192,6 +192,8 @@ describe('messages', () => {
   ]);
   const keyOf = (guid: number) => keys.get(guid) ?? null;
 
+  const isProof = (member: Member) => signatures.isProvenRecord(member, authority, policy);
+
   async function messageOf(guid: number, data: JsonObject = { a: 1 }, key = alice) {
     const draft = composeMessage(
       {
@@ -207,13 +209,47 @@ describe('messages', () => {
     return (await signatures.signMessage(key.signer, draft.value)).sealed;
   }
 
+  const announcing = (...members: Member[]) => ({
+    event: { name: 'PEER_JOINED', args: { members: members.map(writeMember) } },
+  });
+
+  test('in which a member announces itself are sound where its record is proved, also after its certificate has run out', async () => {
+    const own = await memberOf(3);
+    const late = { issuedAt: NOW - 2 * HOUR, expiresAt: NOW - HOUR };
+    const old = { ...own, certificate: await certify(3, alice.publicKey, late) };
+    const texts = [await messageOf(3, announcing(own)), await messageOf(3, announcing(old))];
+    expect(await signatures.checkMessages(texts, keyOf, isProof)).toEqual(['sound', 'sound']);
+    // What the boot node announces is checked by those who take it in.
+    const told = await messageOf(0, announcing(await memberOf(4, bob), own), network);
+    expect(await signatures.checkMessages([told], keyOf, isProof)).toEqual(['sound']);
+  });
+
+  test.each<[string, (own: Member) => Promise<JsonObject> | JsonObject]>([
+    ['another', async () => announcing(await memberOf(4, bob))],
+    ['itself and another', async (own) => announcing(own, await memberOf(4, bob))],
+    ['a higher incarnation that it did not sign', (own) => announcing({ ...own, incarnation: 9 })],
+    ['another key', async () => announcing(await memberOf(3, bob))],
+    [
+      'a certificate that the boot node did not sign',
+      (own) => announcing({ ...own, certificate: { ...own.certificate, issuedAt: NOW } }),
+    ],
+    [
+      'an address that nobody may have',
+      async () => announcing(await memberOf(3, alice, { address: 'http://10.0.0.1' })),
+    ],
+    ['nothing that is a record', () => ({ event: { name: 'PEER_JOINED', args: { members: [{ guid: 3 }] } } })],
+  ])('in which a member announces %s are forged', async (_name, dataOf) => {
+    const text = await messageOf(3, await dataOf(await memberOf(3)));
+    expect(await signatures.checkMessages([text], keyOf, isProof)).toEqual(['forged']);
+  });
+
   test('are sound where their originator signed them', async () => {
     const texts = [
       await messageOf(3, { text: 'ü"\n😀' }),
       await messageOf(4, {}, bob),
       await messageOf(0, {}, network),
     ];
-    expect(await signatures.checkMessages(texts, keyOf)).toEqual(['sound', 'sound', 'sound']);
+    expect(await signatures.checkMessages(texts, keyOf, isProof)).toEqual(['sound', 'sound', 'sound']);
   });
 
   test('altered, by another, unsigned or no messages: forged; and the sound one among them is sound', async () => {
@@ -235,20 +271,20 @@ describe('messages', () => {
       `${NO_SIGNATURE}null`,
       sealed,
     ];
-    const found = await signatures.checkMessages(texts, keyOf);
+    const found = await signatures.checkMessages(texts, keyOf, isProof);
     expect(found.map((check, index) => [index, check])).toEqual(
       texts.map((_, index) => [index, index === texts.length - 1 ? 'sound' : 'forged']),
     );
   });
 
   test('of an originator that is not known: nothing can be said yet', async () => {
-    expect(await signatures.checkMessages([await messageOf(9)], keyOf)).toEqual(['unknown-originator']);
+    expect(await signatures.checkMessages([await messageOf(9)], keyOf, isProof)).toEqual(['unknown-originator']);
   });
 
   test('whatever they are, checking does not throw, and nothing is sound by chance', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.string({ unit: 'binary' }), { maxLength: 4 }), async (texts) => {
-        const found = await signatures.checkMessages([...texts, ...texts.map((text) => `{${text}`)], keyOf);
+        const found = await signatures.checkMessages([...texts, ...texts.map((text) => `{${text}`)], keyOf, isProof);
         expect(found).toHaveLength(texts.length * 2);
         expect(found).not.toContain('sound');
       }),
@@ -307,7 +343,13 @@ test('a signature of one kind is never one of another', async () => {
   /** Whether a signature is taken for one of each kind. */
   const takenAs = async (signature: string) => ({
     message:
-      (await signatures.checkMessages([`${signature}{"originator":{"guid":3}}`], () => alice.publicKey))[0] === 'sound',
+      (
+        await signatures.checkMessages(
+          [`${signature}{"originator":{"guid":3}}`],
+          () => alice.publicKey,
+          async () => false,
+        )
+      )[0] === 'sound',
     certificate: await signatures.verifyCertificate(
       { network: 'test', networkKey: alice.publicKey },
       3,

@@ -326,6 +326,7 @@ describe('the answer to a join', () => {
       members: [],
       digest: null,
       wanted: [],
+      doubted: [],
     };
     expect(bootSync(later, request)).toMatchObject({ have: [[1, 6]], more: false });
     expect(guids(bootSync(later, request).members)).toEqual([2]);
@@ -335,7 +336,14 @@ describe('the answer to a join', () => {
   it('at sync is what the asker lacks, a page at a time', () => {
     const context = boot();
     for (let number = 1; number <= 300; number++) join(context, outside(number));
-    const request = { guid: 6, maxGuidNode: { guid: 6, address: 'x' }, members: [], digest: null, wanted: [] };
+    const request = {
+      guid: 6,
+      maxGuidNode: { guid: 6, address: 'x' },
+      members: [],
+      digest: null,
+      wanted: [],
+      doubted: [],
+    };
     const first = bootSync(context, { ...request, have: [[1, 100]] });
     expect(guids(first.members)).toEqual(range(101, 100 + MEMBERS_PAGE_MAX));
     expect(first.more).toBe(true);

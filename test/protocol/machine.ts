@@ -13,6 +13,7 @@ import type {
   MessageContent,
   Millis,
   Range,
+  SelfRecord,
 } from '../../src/protocol/types.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
 import { seededRandom, TEST_CONFIG } from '../support/network.ts';
@@ -60,6 +61,11 @@ export class Machine {
     const own = { guid: SELF, address, incarnation: 0, certificate: certificate({ issuedAt: this.now }) };
     const joined = { ...own, networkKey: keyOf(0), maxGuid: this.state.maxGuid, members };
     this.submit({ type: 'join-accepted', joined });
+  }
+
+  /** The shell has signed what it says of itself anew. */
+  rename(self: SelfRecord): void {
+    this.#driver.rename(self);
   }
 
   submit(input: Input): Reply {
@@ -137,7 +143,15 @@ export class Machine {
 
   answerSync(guid: Guid, answer: Partial<SyncAnswer> = {}): Effect[] {
     const maxGuidNode = { guid, address: 'x' };
-    const told = { maxGuidNode, have: [[1, 1_000]] as const, members: [], more: false, frame: null, ...answer };
+    const told = {
+      maxGuidNode,
+      have: [[1, 1_000]] as const,
+      members: [],
+      more: false,
+      frame: null,
+      callerState: null,
+      ...answer,
+    };
     return this.effectsOf({ type: 'sync-answered', guid, answer: told });
   }
 

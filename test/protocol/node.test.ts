@@ -259,6 +259,7 @@ describe('what stands behind each promise', () => {
       members: [],
       digest: null,
       wanted: [],
+      doubted: [],
     };
     const reply = network.node(8).driver.submit({ type: 'sync-asked', request, caller: 5 });
     if (reply.type !== 'sync' || !reply.answer) throw new Error('no answer');
@@ -375,7 +376,15 @@ describe('what stands behind each promise', () => {
     expect(driver.state.repairs.size).toBe(1);
     driver.submit({
       type: 'sync-asked',
-      request: { guid: 3, maxGuidNode: { guid: 4, address: 'x' }, have: null, members: [], digest: null, wanted: [] },
+      request: {
+        guid: 3,
+        maxGuidNode: { guid: 4, address: 'x' },
+        have: null,
+        members: [],
+        digest: null,
+        wanted: [],
+        doubted: [],
+      },
       caller: 3,
     });
     network.advance(120_000);
@@ -571,7 +580,7 @@ describe('limits and bad input', () => {
     network.start();
     const members = [outsider(1000, { incarnation: 9 })];
     const maxGuidNode = { guid: 1000, address: 'http://evil.example' };
-    const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members, digest: null, wanted: [] };
+    const request = { guid: 77, maxGuidNode, have: [[3, 4]] as const, members, digest: null, wanted: [], doubted: [] };
     const reply = network.node(2).driver.submit({ type: 'sync-asked', request, caller: null });
     expect(reply.type === 'sync' && reply.answer?.members.map(({ guid }) => guid).sort()).toEqual([1, 2]);
     expect(network.node(2).driver.state.maxGuid).toBe(4);

@@ -9,7 +9,15 @@ const someone = () => new Machine([outsider(7)]);
 const hear = (machine: Machine, guid: number) =>
   machine.effectsOf({
     type: 'sync-asked',
-    request: { guid, maxGuidNode: { guid, address: 'x' }, have: null, members: [], digest: null, wanted: [] },
+    request: {
+      guid,
+      maxGuidNode: { guid, address: 'x' },
+      have: null,
+      members: [],
+      digest: null,
+      wanted: [],
+      doubted: [],
+    },
     caller: guid,
   });
 

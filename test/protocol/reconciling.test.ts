@@ -97,7 +97,7 @@ it('a caller that proves nothing is told nothing of the mempool', () => {
   network.start();
   const maxGuidNode = { guid: 2, address: 'x' };
   const digest = { at: network.now, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
-  const request = { guid: 9, maxGuidNode, have: [], members: [], digest, wanted: ['ab'.repeat(32)] };
+  const request = { guid: 9, maxGuidNode, have: [], members: [], digest, wanted: ['ab'.repeat(32)], doubted: [] };
   const reply = network.node(1).driver.submit({ type: 'sync-asked', request, caller: null });
   expect(reply).toMatchObject({ type: 'sync', answer: { frame: null } });
   const known = network.node(1).driver.submit({ type: 'sync-asked', request: { ...request, guid: 2 }, caller: 2 });

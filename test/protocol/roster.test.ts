@@ -21,6 +21,10 @@ function roster(guids: readonly number[], store: NodeStore = createMemoryNodeSto
   return made;
 }
 
+function guidsOf(peers: readonly { readonly guid: number }[]): number[] {
+  return peers.map(({ guid }) => guid);
+}
+
 describe('roster', () => {
   it('is the same after a restart', () => {
     const store = createMemoryNodeStore();
@@ -296,15 +300,74 @@ describe('who left', () => {
     expect(known.get(2)).toMatchObject({ state: 'left', failures: 0 });
     expect(candidates(known, HOSTED)).toEqual([]);
     expect(known.learn(outsider(2, { incarnation: 5 }), NOW)).toBe('updated');
-    expect(known.get(2)).toMatchObject({ state: 'probation', proved: false });
+    // What it proved at this address counts: one answer, and it is trusted again.
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: true });
+    known.seen(2, NOW + PROBATION);
+    expect(known.get(2)?.state).toBe('alive');
   });
 
   it('is not taken to leave by a word from before it came back', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     known.learn(outsider(2, { incarnation: 5 }), NOW);
     expect(known.left(2, 4, NOW)).toBe(false);
-    expect(known.get(2)?.state).toBe('probation');
+    expect(known.get(2)?.state).toBe('alive');
     expect(known.left(99, 0, NOW)).toBe(false);
+  });
+});
+
+describe('who refutes', () => {
+  it('has no failures any more, and nothing to prove anew at the address that it proved', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    for (const at of [0, 10_000, 20_000]) known.failed(2, NOW + at);
+    expect(known.get(2)).toMatchObject({ state: 'ignored', failures: 3 });
+    known.learn(outsider(2, { incarnation: 1 }), NOW);
+    expect(known.get(2)).toMatchObject({
+      state: 'probation',
+      failures: 0,
+      troubledSince: null,
+      proved: true,
+      since: NOW,
+    });
+  });
+
+  it('stays trusted where it was', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.learn(outsider(2, { incarnation: 1 }), NOW);
+    expect(known.get(2)?.state).toBe('alive');
+  });
+
+  it('has everything to prove at another address', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.learn(outsider(2, { incarnation: 1, address: 'https://other.example.net' }), NOW + 5);
+    expect(known.get(2)).toMatchObject({ state: 'probation', proved: false, since: NOW + 5 });
+  });
+});
+
+describe('whom a node doubts', () => {
+  it('are those in trouble or gone, the next in the ring first, and only later records are told of them', () => {
+    const known = roster([1, 3, 7, 9]);
+    known.failed(9, NOW);
+    known.failed(3, NOW);
+    known.left(1, 4, NOW);
+    expect(known.doubted(5, 9)).toEqual([
+      [3, 0],
+      [1, 4],
+      [9, 0],
+    ]);
+    expect(known.doubted(5, 1)).toEqual([[3, 0]]);
+    const other = roster([3, 9]);
+    other.learn(member(3, { incarnation: 2 }), NOW);
+    other.left(9, 7, NOW);
+    const later = other.laterThan(
+      [
+        [3, 1],
+        [9, 0],
+        [77, 0],
+      ],
+      NOW,
+    );
+    expect(later).toMatchObject([{ guid: 3, incarnation: 2 }]);
+    expect(other.laterThan([[3, 2]], NOW)).toEqual([]);
   });
 });
 
@@ -375,36 +438,36 @@ describe('who is gone', () => {
     for (const guid of [2, 3, 4]) known.learn(outsider(guid, { certificate: certificate({ expiresAt }) }), NOW);
     known.seen(3, NOW, true);
     known.left(4, 0, NOW);
-    expect(known.prune(expiresAt - 1)).toEqual([]);
-    expect(known.prune(expiresAt)).toEqual([2, 4]);
+    expect(guidsOf(known.prune(expiresAt - 1))).toEqual([]);
+    expect(guidsOf(known.prune(expiresAt))).toEqual([2, 4]);
     // It proved to be there: that its certificate has run out is the boot node's trouble, or ours.
     expect(known.get(3)?.state).toBe('probation');
-    expect(known.prune(NOW + 100 * TIMEOUT)).toEqual([]);
+    expect(guidsOf(known.prune(NOW + 100 * TIMEOUT))).toEqual([]);
   });
 
   it('and was there goes after GUID_TIMEOUT in trouble', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     for (let round = 0; round < 3; round++) known.failed(2, NOW + round * 10_000);
     expect(known.get(2)).toMatchObject({ state: 'ignored', troubledSince: NOW });
-    expect(known.prune(NOW + TIMEOUT - 1)).toEqual([]);
-    expect(known.prune(NOW + TIMEOUT)).toEqual([2]);
+    expect(guidsOf(known.prune(NOW + TIMEOUT - 1))).toEqual([]);
+    expect(guidsOf(known.prune(NOW + TIMEOUT))).toEqual([2]);
     expect(known.learn(outsider(2), NOW)).toBe('refused');
   });
 
   it('is not who is only suspect, however long, nor who answered in between', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     known.failed(2, NOW);
-    expect(known.prune(NOW + 10 * TIMEOUT)).toEqual([]);
+    expect(guidsOf(known.prune(NOW + 10 * TIMEOUT))).toEqual([]);
     for (let round = 1; round < 3; round++) known.failed(2, NOW + round * 10_000);
     known.seen(2, NOW + 50_000);
-    expect(known.prune(NOW + 10 * TIMEOUT)).toEqual([]);
+    expect(guidsOf(known.prune(NOW + 10 * TIMEOUT))).toEqual([]);
   });
 
   it('and left goes after GUID_TIMEOUT too', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     known.left(2, 0, NOW);
-    expect(known.prune(NOW + TIMEOUT - 1)).toEqual([]);
-    expect(known.prune(NOW + TIMEOUT)).toEqual([2]);
+    expect(guidsOf(known.prune(NOW + TIMEOUT - 1))).toEqual([]);
+    expect(guidsOf(known.prune(NOW + TIMEOUT))).toEqual([2]);
   });
 });
 

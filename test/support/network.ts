@@ -3,7 +3,7 @@ import { announced, announcement, announcementJobs, commitJoin, draftJoin, joine
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
 import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
-import { draft } from '../../src/protocol/originating.ts';
+import { draft, draftOwn } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
 import { seal } from '../../src/protocol/seal.ts';
@@ -67,6 +67,9 @@ export class TestNetwork {
   /** What nodes say of themselves: the shell raises it where their address has changed. Set it before nodes are added. */
   incarnation = 0;
   now: Millis = 1_700_000_000_000;
+  /** Joins are not answered. */
+  bootIsAway = false;
+  readonly #renewals = new Map<number, number>();
   readonly #random: () => number;
   #events: { at: Millis; run: () => void }[] = [];
 
@@ -158,8 +161,15 @@ export class TestNetwork {
     this.#events.push({ at: this.now, run });
   }
 
+  /** The shell has signed what a node says of itself anew. */
+  renew(slot: number): void {
+    this.#renewals.set(slot, (this.#renewals.get(slot) ?? 0) + 1);
+    this.node(slot).driver.rename(this.#selfOf(slot));
+  }
+
   #selfOf(slot: number) {
-    return selfRecord(slot, { address: `${this.config.hostedPrefix}${slot}`, incarnation: this.incarnation });
+    const incarnation = this.incarnation + (this.#renewals.get(slot) ?? 0);
+    return selfRecord(slot, { address: `${this.config.hostedPrefix}${slot}`, incarnation });
   }
 
   #createDriver(slot: number, store: NodeStore): Driver {
@@ -186,7 +196,23 @@ export class TestNetwork {
       case 'log':
         this.logs.push(effect);
         return;
+      case 'renew-self':
+        return this.#later(() => {
+          this.renew(slot);
+          driver.submit({ type: 'wake' });
+        });
+      case 'say':
+        return this.#later(() => {
+          const drafted = draftOwn(driver.context(), effect.data);
+          if (!drafted.ok) throw new Error(drafted.error.reason);
+          const message = sealMessage(drafted.value, NO_SIGNATURE);
+          const own = { data: effect.data, ttlSeconds: null, idempotencyKey: null, message };
+          driver.submit({ type: 'originate', originations: [own] });
+        });
       case 'join': {
+        if (this.bootIsAway) {
+          return this.#later(() => driver.submit({ type: 'join-failed', reason: 'away' }));
+        }
         const context = this.#bootContext();
         const record = this.#selfOf(slot);
         const joining = this.boot.transaction(() => draftJoin(context, record));
@@ -239,7 +265,7 @@ export class TestNetwork {
   #deliverLeg(job: Job, bundle: Job['bundles'][number], leg: Job['bundles'][number]['legs'][number]): void {
     const target = this.#at(leg.address);
     if (this.losesDeliveriesTo.has(target.slot)) return;
-    if (target.down) {
+    if (target.down || target.driver.state.leftAt !== null) {
       const ids = bundle.bodies.map((body) => this.idOf(job, body));
       const legs = [
         { to: leg.to, range: leg.range, attempt: bundle.attempt, without: bundle.without, answered: false, ids },

@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { idlePause } from '../../src/protocol/idle.ts';
+import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS } from '../../src/protocol/limits.ts';
+import { TEST_CONFIG, TestNetwork } from '../support/network.ts';
+import { member, outsider } from '../support/signed.ts';
+import { asked, Machine } from './machine.ts';
+
+const { syncIntervalMs, syncJitterMs } = TEST_CONFIG;
+const USUAL_MAX = syncIntervalMs + syncJitterMs;
+/** The longest pause has its jitter as well. */
+const IDLE_MAX = IDLE_SYNC_MS_MAX * 1.5;
+
+function pauseOf(machine: Machine): number {
+  const timer = machine.state.timers.get('sync');
+  return (timer?.at ?? 0) - (timer?.setAt ?? 0);
+}
+
+function idle(machine: Machine): Machine {
+  for (let round = 0; round < 12; round++) for (const guid of asked(machine.round())) machine.answerSync(guid);
+  return machine;
+}
+
+describe('a node where nothing happens', () => {
+  it('waits ever longer, up to a limit, and asks one peer then', () => {
+    const machine = new Machine([1, 2, 3, 4, 6, 7].map((guid) => member(guid)));
+    const pauses: number[] = [];
+    for (let round = 0; round < 20; round++) {
+      machine.now = machine.state.timers.get('sync')?.at ?? machine.now;
+      const peers = asked(machine.effectsOf({ type: 'alarm' }));
+      for (const guid of peers) machine.answerSync(guid);
+      pauses.push(pauseOf(machine));
+      if (round > 2) expect(peers).toHaveLength(1);
+    }
+    expect(pauses[0]).toBeLessThanOrEqual(USUAL_MAX);
+    expect(pauses[4] ?? 0).toBeGreaterThan(2 * USUAL_MAX);
+    for (const pause of pauses.slice(8)) {
+      expect(pause).toBeGreaterThanOrEqual(IDLE_SYNC_MS_MAX);
+      expect(pause).toBeLessThanOrEqual(IDLE_MAX);
+    }
+    // Nodes are not in step.
+    expect(new Set(pauses.slice(8)).size).toBeGreaterThan(6);
+  });
+
+  it('remembers it over an eviction', () => {
+    const machine = idle(new Machine([member(3)]));
+    machine.reload();
+    for (const guid of asked(machine.round())) machine.answerSync(guid);
+    expect(pauseOf(machine)).toBeGreaterThanOrEqual(IDLE_SYNC_MS_MAX);
+  });
+
+  it('waits no longer than what runs out allows, and never less than its interval', () => {
+    expect(idlePause({ ...TEST_CONFIG, guidTimeoutMs: 1_200_000 })).toBe(300_000);
+    expect(idlePause({ ...TEST_CONFIG, newcomerCertificateMs: 400_000 })).toBe(100_000);
+    expect(idlePause({ ...TEST_CONFIG, guidTimeoutMs: 60_000 })).toBe(syncIntervalMs);
+    expect(idlePause({ ...TEST_CONFIG, syncIntervalMs: 86_400_000 })).toBe(86_400_000);
+  });
+});
+
+describe('comes back at once', () => {
+  const cases: [string, (machine: Machine) => unknown][] = [
+    [
+      'a message',
+      (machine) => machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null }),
+    ],
+    ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [{ ...wireOf(7) }] })],
+    ['a peer that does not answer', (machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
+    [
+      'a delivery that failed',
+      (machine) =>
+        machine.submit({
+          type: 'undeliverable',
+          reason: '',
+          legs: [{ to: 3, range: { from: 3, to: 2 }, attempt: 0, without: [], answered: false, ids: [] }],
+        }),
+    ],
+    [
+      'a peer whose mempool differs',
+      (machine) => {
+        const at = Math.floor(machine.now / 5_000) * 5_000;
+        const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
+        const request = {
+          guid: 3,
+          maxGuidNode: { guid: 3, address: 'x' },
+          have: [[1, 9] as const],
+          members: [],
+          digest,
+          wanted: [],
+          doubted: [],
+        };
+        machine.submit({ type: 'sync-asked', request, caller: 3 });
+      },
+    ],
+  ];
+
+  function wireOf(guid: number) {
+    const { address, publicKey, incarnation, capabilities, signature, certificate } = outsider(guid);
+    const { issuedAt, expiresAt } = certificate;
+    const written = { issued: issuedAt / 1000, expires: expiresAt / 1000, signature: certificate.signature };
+    return {
+      guid,
+      address,
+      public_key: publicKey,
+      incarnation,
+      capabilities: [...capabilities],
+      signature,
+      certificate: written,
+    };
+  }
+
+  it.each(cases)('with %s', (_name, happens) => {
+    const machine = idle(new Machine([member(3), member(4)]));
+    machine.now += 1_000;
+    const before = machine.state.timers.get('sync')?.at ?? 0;
+    expect(before - machine.now).toBeGreaterThan(USUAL_MAX);
+    happens(machine);
+    const { at = 0, setAt = 0 } = machine.state.timers.get('sync') ?? {};
+    expect(at - machine.now).toBeLessThanOrEqual(USUAL_MAX);
+    expect(setAt).toBe(machine.now);
+    // And it does not put off what is near.
+    machine.now += 20_000;
+    happens(machine);
+    expect(machine.state.timers.get('sync')?.at).toBe(at);
+  });
+
+  it('and not with a peer that has the same', () => {
+    const machine = idle(new Machine([member(3), member(4)]));
+    const before = machine.state.timers.get('sync')?.at;
+    const digest = {
+      at: Math.floor(machine.now / 5_000) * 5_000,
+      frame: { ranges: [[null, [] as string[]] as const] },
+    };
+    const request = {
+      guid: 3,
+      maxGuidNode: { guid: 3, address: 'x' },
+      have: [[1, 9] as const],
+      members: [],
+      digest,
+      wanted: [],
+      doubted: [],
+    };
+    machine.submit({ type: 'sync-asked', request, caller: 3 });
+    expect(machine.state.timers.get('sync')?.at).toBe(before);
+  });
+
+  it.each([
+    ['in probation', (machine: Machine) => machine.know(outsider(7))],
+    ['in trouble', (machine: Machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
+  ])('and stays so while a peer is %s', (_name, happens) => {
+    const machine = idle(new Machine([member(3), member(4)]));
+    happens(machine);
+    for (let round = 0; round < 5; round++) {
+      machine.round();
+      expect(pauseOf(machine)).toBeLessThanOrEqual(USUAL_MAX);
+    }
+  });
+});
+
+describe('an idle network', () => {
+  it('that loses a delivery without a word has the message everywhere two intervals later', () => {
+    const network = new TestNetwork(16);
+    network.start();
+    network.advance(4 * 3_600_000);
+    network.losesDeliveriesTo.add(7);
+    network.originate(1, { lost: true });
+    network.settle();
+    network.losesDeliveriesTo.clear();
+    expect(network.messagesAt(7)).toEqual([]);
+    network.advance(RECONCILE_AFTER_MS + 5_000 + 2 * USUAL_MAX);
+    expect(network.messagesAt(7)).toHaveLength(1);
+  });
+
+  it('costs a few rounds an hour', () => {
+    const network = new TestNetwork(16);
+    network.start();
+    network.advance(4 * 3_600_000);
+    const rounds = () => network.nodes.reduce((sum, { driver }) => sum + driver.state.counters.get('sync_rounds'), 0);
+    const before = rounds();
+    network.advance(10 * 3_600_000);
+    expect((rounds() - before) / 16 / 10).toBeLessThanOrEqual(4);
+  });
+});
