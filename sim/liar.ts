@@ -2,7 +2,8 @@
 // they prove who they are, take what they are given without passing it on, and say untrue things at sync.
 import { hashOf, toCanonical } from '../src/protocol/canonical.ts';
 import { GUID_MAX, HOPS_MAX } from '../src/protocol/limits.ts';
-import { composeMessage, DEAD_PEER } from '../src/protocol/message.ts';
+import { writeMember } from '../src/protocol/member.ts';
+import { composeMessage, DEAD_PEER, PEER_JOINED, PEER_LEAVING } from '../src/protocol/message.ts';
 import { seal, type Sealed } from '../src/protocol/seal.ts';
 import { wholeRing } from '../src/protocol/tree.ts';
 import type { Delivery, Guid, JsonObject, Range } from '../src/protocol/types.ts';
@@ -69,7 +70,7 @@ export class Liar {
   next(guid: Guid, guids: readonly Guid[]): Bring {
     const { random } = this.#sim;
     const victim = random.pick(guids) ?? 1;
-    switch (random.between(0, 4)) {
+    switch (random.between(0, 6)) {
       case 0:
         return this.#one(this.#message(victim, { forged: random.between(0, 99) }, false), wholeRing(victim), guid);
       case 1: {
@@ -87,6 +88,25 @@ export class Liar {
         }));
         const deliveries = ranges.map((range) => ({ body, range, hops: random.between(0, HOPS_MAX + 1) }));
         return { deliveries, maxGuid: GUID_MAX };
+      }
+      case 4: {
+        const lie = { event: { name: PEER_LEAVING, args: { guid: victim, incarnation: GUID_MAX } } };
+        return this.#one(this.#message(guid, lie, true), wholeRing(guid), guid);
+      }
+      case 5: {
+        const certificate = {
+          issuedAt: 1_000,
+          expiresAt: 9_000_000_000_000,
+          signature: sign(this.publicKey, 'certificate'),
+        };
+        const member = writeMember({
+          ...this.record,
+          guid: random.chance(0.5) ? victim : guid,
+          incarnation: 1_000,
+          certificate,
+        });
+        const lie = { event: { name: PEER_JOINED, args: { members: [member] } } };
+        return this.#one(this.#message(guid, lie, false), wholeRing(guid), guid);
       }
       default:
         return this.#one(`${sign(this.publicKey, '')}{"no":"message"}` as Sealed, wholeRing(guid), guid);

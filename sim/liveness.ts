@@ -2,7 +2,7 @@
 import { REPAIR_MINUTES } from '../src/cron/tick.ts';
 import type { Accepted } from './checks.ts';
 import { isLive } from '../src/protocol/roster.ts';
-import type { Guid } from '../src/protocol/types.ts';
+import type { Guid, Millis } from '../src/protocol/types.ts';
 import { inRange } from '../src/protocol/tree.ts';
 import type { SimNode } from './node.ts';
 
@@ -14,8 +14,15 @@ export interface Unmet {
   readonly detail: string;
 }
 
-/** All know all: `liars` may be anything to anybody. */
-export function unmetLiveSet(nodes: readonly SimNode[], liars: ReadonlySet<Guid>): Unmet | null {
+/**
+ * All know all: `liars` may be anything to anybody, and a newcomer whom the boot node told of one that had left before finds that out when
+ * it first calls it.
+ */
+export function unmetLiveSet(
+  nodes: readonly SimNode[],
+  liars: ReadonlySet<Guid>,
+  leftAtOf: (guid: Guid) => Millis | null,
+): Unmet | null {
   const rule = 'the same live set everywhere';
   const guids = nodes.map((node) => node.guid);
   for (const node of nodes) {
@@ -24,7 +31,9 @@ export function unmetLiveSet(nodes: readonly SimNode[], liars: ReadonlySet<Guid>
     const live = new Set<Guid>([guid]);
     for (const peer of driver.state.roster.peers()) if (isLive(peer.state)) live.add(peer.guid);
     const missing = guids.filter((other) => other === null || !live.has(other));
-    const odd = [...live].filter((other) => !guids.includes(other) && !liars.has(other));
+    const odd = [...live].filter(
+      (other) => !guids.includes(other) && !liars.has(other) && (leftAtOf(other) ?? Infinity) > node.joinedAt,
+    );
     if (missing.length + odd.length > 0) {
       const states = missing.map((other) => `${other}:${driver.state.roster.get(other ?? 0)?.state ?? 'unknown'}`);
       return { rule, detail: `node ${slot} (GUID ${guid}) lacks ${states.join()}, has besides ${odd.join()}` };

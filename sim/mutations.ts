@@ -1,8 +1,9 @@
 // Known bugs, put around the code under test: the simulator is worth what it finds of them. Each is made anew for each seed.
 import type { Effect, Input } from '../src/protocol/effects.ts';
-import { decodeStored, DEAD_PEER, eventOf, isGuid } from '../src/protocol/message.ts';
+import { decodeStored, DEAD_PEER, eventOf, isGuid, PEER_LEAVING } from '../src/protocol/message.ts';
 import type { NodeState } from '../src/protocol/node-state.ts';
 import type { NodeStore, TextTable } from '../src/protocol/store.ts';
+import type { Guid } from '../src/protocol/types.ts';
 import { onlyMe } from '../src/protocol/tree.ts';
 import { createMemoryBootStore } from '../src/store/memory-store.ts';
 import type { Hooks } from './hooks.ts';
@@ -67,12 +68,27 @@ function neverRollsBack(store: NodeStore): NodeStore {
 }
 
 function dropsTheDead(input: Input, state: NodeState): void {
-  if (input.type !== 'deliver') return;
-  for (const { body } of input.deliveries) {
+  for (const guid of named(DEAD_PEER, input)) state.roster.drop(guid);
+}
+
+function letsGo(input: Input, state: NodeState): void {
+  for (const guid of named(PEER_LEAVING, input)) state.roster.left(guid, Number.MAX_SAFE_INTEGER, 0);
+}
+
+/** Of whom the deliveries' events of this name tell. */
+function named(name: string, input: Input): Guid[] {
+  if (input.type !== 'deliver') return [];
+  return input.deliveries.flatMap(({ body }) => {
     const event = eventOf(decodeStored(body)?.data ?? {});
-    const guid = event?.name === DEAD_PEER ? event.args['guid'] : null;
-    if (isGuid(guid)) state.roster.drop(guid);
-  }
+    const guid = event?.name === name ? event.args['guid'] : null;
+    return isGuid(guid) ? [guid] : [];
+  });
+}
+
+function forgetsDebts(_input: Input, state: NodeState): void {
+  if (state.leftAt === null) return;
+  state.settle(state.mempool.lastSeq, true);
+  for (const [row] of state.repairs.due(Infinity)) state.repairs.remove(row);
 }
 
 /** The first time that it matters: after that all is as it should be. */
@@ -120,5 +136,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'a sender is not told of what was not delivered',
     hooks: () => ({ input: (input) => (input.type === 'undeliverable' ? { ...input, legs: [] } : input) }),
   },
+  { name: 'PEER_LEAVING is believed of anybody', hooks: () => ({ handled: letsGo }) },
+  { name: 'a leaver forgets what it owes', hooks: () => ({ handled: forgetsDebts }) },
   { name: 'signatures are not looked at', hooks: () => ({ believesAll: true }) },
 ];

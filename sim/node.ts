@@ -77,8 +77,12 @@ export class SimNode {
 
   /** Whether it has left the network: an operator's wish, which outlives crashes. */
   get hasLeft(): boolean {
+    return this.leftAt !== null;
+  }
+
+  get leftAt(): Millis | null {
     const at = this.store.meta.get('left_at');
-    return at !== null && at !== '';
+    return at === null || at === '' ? null : Number(at);
   }
 
   /** Null while it is down. */

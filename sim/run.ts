@@ -60,14 +60,14 @@ function settle(sim: Sim, world: World, reconciles: boolean): void {
 
 function unmetBy(
   { plan }: Sim,
-  { nodes, members, liarGuids, books, ledger, guidOf }: World,
+  { nodes, members, liarGuids, books, ledger, guidOf, leftAtOf }: World,
   reconciles: boolean,
 ): Unmet | null {
   // Without reconciliation a message may pass by who was away or unknown, but for where nobody can be.
   const reachesAll = reconciles || plan.treeOnly;
   const open = ledger.size === 0 ? null : `${ledger.size} legs, the first: ${ledger.first}`;
   return (
-    unmetLiveSet(members, liarGuids) ??
+    unmetLiveSet(members, liarGuids, leftAtOf) ??
     unmetOutbox(nodes) ??
     unmetTimers(nodes) ??
     (open === null ? null : { rule: 'the queue loses no leg', detail: open }) ??

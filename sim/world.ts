@@ -102,6 +102,9 @@ export class World {
   /** GUID of a node; 0 before it has one. */
   readonly guidOf = (slot: number): Guid => this.nodes[slot - 1]?.guid ?? 0;
 
+  /** When a node with this GUID left; null where it is there. */
+  readonly leftAtOf = (guid: Guid): Millis | null => this.nodes.find((node) => node.guid === guid)?.leftAt ?? null;
+
   get liarGuids(): ReadonlySet<Guid> {
     return new Set(this.liars.flatMap(({ guid }) => guid ?? []));
   }

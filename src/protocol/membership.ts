@@ -7,7 +7,7 @@ import { DEAD_PEER } from './message.ts';
 import { isBackedOff, nextSyncAt, stir } from './idle.ts';
 import { beginWait, endWait, heard, noAnswer, probe, startProbes } from './probing.ts';
 import { announceSelf, hearOpinion } from './refuting.ts';
-import { answerDigest, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
+import { answerDigest, asksBack, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
 import { selfMember } from './self-member.ts';
 import type { CallerState, Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { BOOT_GUID, type Guid, type Member, type Peer } from './types.ts';
@@ -24,6 +24,9 @@ const CONFLICT_RETRY_MS = 3_600_000;
 
 /** Pause between two catch-ups with one peer outside. */
 const CATCH_UP_PAUSE_MS = 60_000;
+
+/** Where there was nothing to compare. */
+const NOT_COMPARED = { reply: null, differs: false } as const;
 
 /** Deaths that one round tells of: what is beyond, others find out by themselves. */
 const OBITUARIES_MAX = 8;
@@ -186,6 +189,8 @@ export function syncAsked(
     callerState = state.roster.get(caller)?.state ?? 'unknown';
     effects.push(...heard(context, caller), ...serveWanted(context, caller, request.wanted));
   }
+  const compared = caller !== null && request.digest ? answerDigest(context, request.digest) : NOT_COMPARED;
+  if (compared.differs && caller !== null) effects.push(...askBack(context, caller));
   const later = state.roster.laterThan(request.doubted.slice(0, DOUBTED_MAX), now);
   const room = MEMBERS_PAGE_MAX - later.length;
   const missing =
@@ -197,9 +202,17 @@ export function syncAsked(
     members,
     more: missing.more,
     callerState,
-    frame: caller !== null && request.digest ? answerDigest(context, request.digest) : null,
+    frame: compared.reply,
   };
   return { answer, effects };
+}
+
+/** Asks a caller whose mempool differs, if it is one that is trusted. */
+function askBack(context: Context, caller: Guid): Effect[] {
+  const { state, config } = context;
+  const peer = state.roster.get(caller);
+  if (!peer || (peer.state !== 'alive' && !isHosted(peer, config.hostedPrefix))) return [];
+  return asksBack(context, caller) ? askPeer(context, peer, []) : [];
 }
 
 /** A peer answered: learn from it, go on where it has more, give it what it lacks. */

@@ -76,6 +76,8 @@ export class NodeState {
   readonly syncing = new Map<Guid, Asked>();
   /** Messages that peers were asked for, and when: not asked of everybody. */
   readonly wanted = new Map<MessageId, Millis>();
+  /** When a caller whose mempool differed was last asked in its turn. */
+  readonly askedBackAt = new Map<Guid, Millis>();
   readonly probing = new Set<Guid>();
   /** When somebody's word last had a peer probed. */
   readonly probedAt = new Map<Guid, Millis>();

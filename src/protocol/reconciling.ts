@@ -34,16 +34,28 @@ export function openDigest({ state, now }: Context): Digest {
   return { at, frame: startReconciliation(state.mempool.comparedAt(at)) };
 }
 
-/** The callee's frame; null where the moment is not one that both can know. */
-export function answerDigest(context: Context, { at, frame }: Digest): Frame | null {
+/** The callee's frame, null where the moment is not one that both can know, and whether the two have not the same. */
+export function answerDigest(context: Context, { at, frame }: Digest): { reply: Frame | null; differs: boolean } {
   const { state, now } = context;
-  if (Math.abs(at - now) > 2 * CLOCK_SKEW_MS_MAX) return null;
+  if (Math.abs(at - now) > 2 * CLOCK_SKEW_MS_MAX) return { reply: null, differs: false };
   const items = state.mempool.comparedAt(at);
   const { reply } = reconcile(items, frame, FRAME_BYTES_MAX, 'responder');
   // Whoever of the two lacks something, it is no time to sleep: this node may learn in its own rounds alone what it lacks.
   const bothEmpty = items.size === 0 && frame.ranges.every(([, payload]) => payload?.length === 0);
-  if (reply && reply.ranges.length > 0 && !bothEmpty) stir(context);
-  return reply;
+  const differs = reply !== null && reply.ranges.length > 0 && !bothEmpty;
+  if (differs) stir(context);
+  return { reply, differs };
+}
+
+/**
+ * Whether to ask a caller whose mempool differs in its turn: it learns what it lacks, and the callee would learn it in its own rounds alone,
+ * whose peers may all be away, or liars. Not again before both had time to get what they asked for.
+ */
+export function asksBack({ state, now }: Context, caller: Guid): boolean {
+  if (now - (state.askedBackAt.get(caller) ?? -Infinity) < WANTED_AGAIN_MS) return false;
+  forgetOld(state.askedBackAt, now);
+  state.askedBackAt.set(caller, now);
+  return true;
 }
 
 /** What the callee's frame leads to: the next frame, and messages to ask for. Null where there is nothing more to ask. */
@@ -85,10 +97,10 @@ export function serveWanted(context: Context, caller: Guid, wanted: readonly Mes
   return oweRepair(context, { dueAt: now, attempt: 0, range: onlyMe(caller), without: [], ids });
 }
 
-function forgetOld(wanted: Map<MessageId, Millis>, now: Millis): void {
-  for (const [id, at] of wanted) {
+function forgetOld<K>(asked: Map<K, Millis>, now: Millis): void {
+  for (const [key, at] of asked) {
     // In the order in which they were asked for, which is that of time.
     if (now - at < WANTED_AGAIN_MS) return;
-    wanted.delete(id);
+    asked.delete(key);
   }
 }

@@ -37,6 +37,8 @@ export class Roster {
   readonly #hosted = new Map<string, Guid>();
   /** Records that were dropped, so that others who still have them don't bring them back. */
   readonly #dropped = new Map<Guid, Member>();
+  /** Incarnations of those who left before they were known here. */
+  readonly #departed = new Map<Guid, number>();
   #maxGuid: Guid = 0;
   /** GUIDs in ascending order; null after an addition. */
   #order: readonly Guid[] | null = null;
@@ -78,6 +80,7 @@ export class Roster {
 
   /** Whether {@link learn} would take anything from a record: what would not need not be checked. */
   isNews(member: Member): boolean {
+    if ((this.#departed.get(member.guid) ?? -1) >= member.incarnation) return false;
     const known = this.#peers.get(member.guid) ?? this.#dropped.get(member.guid);
     return known === undefined || isNewer(member, known);
   }
@@ -99,6 +102,7 @@ export class Roster {
     }
     const dropped = this.#dropped.get(member.guid);
     if (dropped && !isNewer(member, dropped)) return 'refused';
+    if ((this.#departed.get(member.guid) ?? -1) >= member.incarnation) return 'refused';
     const before = this.#hosted.get(member.address) ?? 0;
     // A node that lost its storage has got a new GUID: who was there before is gone for good, and has left no key.
     if (before > member.guid) return 'refused';
@@ -162,10 +166,18 @@ export class Roster {
   /** A member said that it leaves. Returns whether it was there. */
   left(guid: Guid, incarnation: number, now: Millis): boolean {
     const peer = this.#peers.get(guid);
+    if (!peer) this.#depart(guid, incarnation);
     if (!peer || peer.state === 'left' || incarnation < peer.incarnation) return false;
     // What is told of it later must be of a later life.
     this.#write({ ...peer, state: 'left', incarnation, failures: 0, troubledSince: now });
     return true;
+  }
+
+  /** One that is not known here has left: its record may come later, from who has not heard of that. */
+  #depart(guid: Guid, incarnation: number): void {
+    const oldest = this.#departed.keys().next();
+    if (this.#departed.size >= DROPPED_MAX && !oldest.done) this.#departed.delete(oldest.value);
+    this.#departed.set(guid, Math.max(incarnation, this.#departed.get(guid) ?? 0));
   }
 
   /** Forgets a peer that turned out to be none; its record does not come back unchanged. */
