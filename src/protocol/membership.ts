@@ -8,7 +8,7 @@ import { beginWait, endWait, heard, probe, startProbes } from './probing.ts';
 import { answerDigest, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { BOOT_GUID, type Guid, type Member, type Millis } from './types.ts';
-import { candidates, canSync, isHosted, patience, syncPeers } from './whom.ts';
+import { canSync, hasCandidate, isHosted, patience, syncPeers } from './whom.ts';
 
 /** In place of the moment when the first sync timer was set: the others tell when the last round was. */
 const NO_ROUND_YET = 0;
@@ -46,7 +46,7 @@ function isWellKnown({ state, self, config, now }: Context): boolean {
   if (membership.certificate === null || isRenewalDue(membership.certificate, now)) return false;
   if (state.rosterDamaged) return false;
   // Nobody whom we know can be reached: the whole network may have moved while we slept.
-  return state.roster.size === 0 || candidates(state.roster, config.hostedPrefix).length > 0;
+  return state.roster.size === 0 || hasCandidate(state.roster, config.hostedPrefix);
 }
 
 /** The boot node gave a GUID: for ever, whatever comes later. */

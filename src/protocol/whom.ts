@@ -4,22 +4,33 @@ import { CAN_DELIVER, CAN_SYNC, IMPATIENT_MS, PATIENT_MS, PROBES_MAX } from './l
 import { backupPeers, primaryPeers } from './ring.ts';
 import { isLive, type Roster } from './roster.ts';
 import type { Candidate } from './tree.ts';
-import type { Guid, Millis, Peer } from './types.ts';
+import type { Guid, Millis, Peer, Range } from './types.ts';
 
 /** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
 export function isHosted(peer: { readonly address: string }, hostedPrefix: string): boolean {
   return peer.address.startsWith(hostedPrefix);
 }
 
-/** Peers that messages are sent to, in no particular order. Nobody's subtree hangs on one that is not alive and past probation. */
-export function candidates(roster: Roster, hostedPrefix: string): Candidate[] {
+/**
+ * Peers that messages are sent to, those on an arc in ring order, or all. Nobody's subtree hangs on one that is not alive and past
+ * probation.
+ */
+export function candidates(roster: Roster, hostedPrefix: string, range: Range | null = null): Candidate[] {
   const found: Candidate[] = [];
-  for (const peer of roster.peers()) {
-    if (!isLive(peer.state)) continue;
-    if (!isHosted(peer, hostedPrefix) && !peer.capabilities.includes(CAN_DELIVER)) continue;
-    found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
+  for (const peer of range ? roster.peersOn(range) : roster.peers()) {
+    if (canDeliver(peer, hostedPrefix)) found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
   }
   return found;
+}
+
+/** Whether there is anybody that messages are sent to. */
+export function hasCandidate(roster: Roster, hostedPrefix: string): boolean {
+  for (const peer of roster.peers()) if (canDeliver(peer, hostedPrefix)) return true;
+  return false;
+}
+
+function canDeliver(peer: Peer, hostedPrefix: string): boolean {
+  return isLive(peer.state) && (isHosted(peer, hostedPrefix) || peer.capabilities.includes(CAN_DELIVER));
 }
 
 /** Whether a node synchronises with a peer: it is there, as far as we know, and it can. */
@@ -40,10 +51,12 @@ export function syncPeers(roster: Roster, hostedPrefix: string, guid: Guid, maxG
   for (const [index, primary] of primaries.entries()) {
     const next = primaries[index + 1] ?? primary;
     const isThere = canSync(roster.get(primary), hostedPrefix);
-    const peer = [primary, ...(isThere ? [] : backupPeers(guid, primary, next, maxGuid))]
-      .map((candidate) => roster.get(candidate))
-      .find((candidate) => canSync(candidate, hostedPrefix));
-    if (peer) chosen.set(peer.guid, peer);
+    for (const candidate of isThere ? [primary] : backupPeers(guid, primary, next, maxGuid)) {
+      const peer = roster.get(candidate);
+      if (!canSync(peer, hostedPrefix)) continue;
+      chosen.set(peer.guid, peer);
+      break;
+    }
   }
   return [...chosen.values()];
 }
@@ -60,7 +73,7 @@ export function probePeers(
   rng: () => number,
 ): Peer[] {
   const asked = new Set(round.map((peer) => peer.guid));
-  const due = [...roster.peers()].filter((peer) => {
+  const due = [...roster.restless()].filter((peer) => {
     if (asked.has(peer.guid) || peer.state === 'left') return false;
     if (!peer.proved && peer.failures === 0) return true;
     if (peer.state === 'probation' && peer.failures === 0) return now - peer.since >= probationMs;
