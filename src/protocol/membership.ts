@@ -3,7 +3,7 @@ import { backoffMs } from './backoff.ts';
 import { isRenewalDue } from './certificate.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
 import { CAN_RECONCILE } from './limits.ts';
-import type { NodeState, Self } from './node-state.ts';
+import type { Asked, NodeState, Self } from './node-state.ts';
 import { beginWait, endWait, heard, probe, startProbes } from './probing.ts';
 import { answerDigest, nextDigest, openDigest, serveWanted, type Next } from './reconciling.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
@@ -21,6 +21,9 @@ const CONFLICT_RETRY_MS = 3_600_000;
 
 /** Pause between two catch-ups with one peer outside. */
 const CATCH_UP_PAUSE_MS = 60_000;
+
+/** How often messages that a peer was asked for are asked of it again where no answer came (guess: a lost one is not the peer's fault). */
+const WANTED_REPEATS_MAX = 2;
 
 /** How long a join may take before it is tried again: the call may have been lost with a crash. */
 const JOIN_RETRY_MS = 15_000;
@@ -112,7 +115,7 @@ export function askPeer(
   context: Context,
   peer: { readonly guid: Guid; readonly address: string },
   members: readonly Member[],
-  next: (Next & { readonly rounds: number }) | null = null,
+  next: (Next & { readonly rounds: number; readonly repeats?: number }) | null = null,
 ): Effect[] {
   const { state, config } = context;
   if (state.guid === null || peer.guid === state.guid || state.syncing.has(peer.guid)) return [];
@@ -129,6 +132,8 @@ export function askPeer(
     isTrusted,
     comparedAt: digest?.at ?? null,
     rounds,
+    wanted: next?.wanted ?? [],
+    repeats: next?.repeats ?? 0,
   });
   if (!isTrusted) beginWait(context);
   const self = selfMember(state, context.self);
@@ -199,11 +204,21 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
 
 export function syncFailed(context: Context, guid: Guid, reason: string): Effect[] {
   const { state } = context;
+  const asked = state.syncing.get(guid);
   endSync(context, guid);
   if (state.catchingUp?.guid === guid) state.catchingUp = null;
   state.counters.add('sync_failed');
   const peerState = state.roster.failed(guid, context.now);
-  return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason })];
+  const failed = logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason });
+  return [failed, ...(asked ? askAgain(context, guid, asked) : [])];
+}
+
+/** What was asked for and did not come is asked for again at once: nobody else is asked for it in this round. */
+function askAgain(context: Context, guid: Guid, { wanted, repeats, rounds }: Asked): Effect[] {
+  const peer = context.state.roster.get(guid);
+  const missing = wanted.filter((id) => !context.state.mempool.get(id));
+  if (!peer || missing.length === 0 || repeats >= WANTED_REPEATS_MAX) return [];
+  return askPeer(context, peer, [], { digest: null, wanted: missing, rounds, repeats: repeats + 1 });
 }
 
 function endSync(context: Context, guid: Guid): void {
