@@ -20,7 +20,7 @@ import { decodeMessage, type Message, type Rejection } from './message.ts';
 import type { Repair } from './repairs.ts';
 import type { Sealed } from './seal.ts';
 import { DEMERITS } from './standing.ts';
-import { cutRange, inRange, onlyMe } from './tree.ts';
+import { cutRange, onlyMe } from './tree.ts';
 import type { Delivery, Guid, MessageId, Millis, Range } from './types.ts';
 import { candidates, isHosted } from './whom.ts';
 
@@ -237,8 +237,8 @@ function oweRange(context: Context, leg: Undeliverable, ids: readonly MessageId[
   const { range, attempt } = leg;
   const without = [...leg.without, leg.to];
   const isThere = (excluded: readonly Guid[]) =>
-    candidates(state.roster, config.hostedPrefix, state.leftAt !== null).some(
-      ({ guid }) => inRange(range, guid) && !excluded.includes(guid) && guid !== state.guid,
+    candidates(state.roster, config.hostedPrefix, range, state.leftAt !== null).some(
+      ({ guid }) => !excluded.includes(guid) && guid !== state.guid,
     );
   if (without.length <= FAILOVERS_MAX && isThere(without)) {
     state.counters.add('failovers', ids.length);
@@ -368,7 +368,7 @@ function collectSegments(context: Context, add: Add): number {
 function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
   const { state, config } = context;
   const { roster } = state;
-  const members = candidates(roster, config.hostedPrefix, state.leftAt !== null).filter(
+  const members = candidates(roster, config.hostedPrefix, range, state.leftAt !== null).filter(
     (member) => !without.includes(member.guid),
   );
   return cutRange(range, guid, members, config.fanout).flatMap((leg) => {

@@ -43,13 +43,13 @@ function isQuiet(context: Context): boolean {
   const { state, config } = context;
   const since = state.timers.get('sync')?.setAt ?? Infinity;
   if (state.repairs.size > 0 || state.mempool.newestAt >= since || state.rosterDamaged) return false;
-  for (const peer of state.roster.peers()) if (needsCare(peer, since, config.hostedPrefix)) return false;
+  for (const peer of state.roster.restless()) if (needsCare(peer, config.hostedPrefix)) return false;
   return true;
 }
 
-/** New, or not yet what it will be, or in trouble. */
-function needsCare(peer: Peer, since: Millis, hostedPrefix: string): boolean {
-  if (peer.since >= since || peer.state === 'suspect' || peer.state === 'ignored') return true;
+/** Not yet what it will be, or in trouble. */
+function needsCare(peer: Peer, hostedPrefix: string): boolean {
+  if (peer.state === 'suspect' || peer.state === 'ignored') return true;
   return peer.state === 'probation' && !isHosted(peer, hostedPrefix);
 }
 

@@ -4,6 +4,7 @@ import { isRenewalDue } from './certificate.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
 import { CAN_RECONCILE, DOUBTED_MAX, MEMBERS_PAGE_MAX } from './limits.ts';
 import { DEAD_PEER } from './message.ts';
+import type { Asked } from './node-state.ts';
 import { isBackedOff, nextSyncAt, stir } from './idle.ts';
 import { beginWait, endWait, heard, noAnswer, probe, startProbes } from './probing.ts';
 import { announceSelf, hearOpinion } from './refuting.ts';
@@ -11,7 +12,7 @@ import { answerDigest, asksBack, nextDigest, openDigest, serveWanted, type Next 
 import { selfMember } from './self-member.ts';
 import type { CallerState, Interval, SyncAnswer, SyncRequest } from './sync.ts';
 import { BOOT_GUID, type Guid, type Member, type Peer } from './types.ts';
-import { candidates, canSync, isHosted, patience, standsNext, syncPeers } from './whom.ts';
+import { canSync, hasCandidate, isHosted, patience, standsNext, syncPeers } from './whom.ts';
 
 /** In place of the moment when the first sync timer was set: the others tell when the last round was. */
 const NO_ROUND_YET = 0;
@@ -30,6 +31,9 @@ const NOT_COMPARED = { reply: null, differs: false } as const;
 
 /** Deaths that one round tells of: what is beyond, others find out by themselves. */
 const OBITUARIES_MAX = 8;
+
+/** How often messages that a peer was asked for are asked of it again where no answer came (guess: a lost one is not the peer's fault). */
+const WANTED_REPEATS_MAX = 2;
 
 /** How long a join may take before it is tried again: the call may have been lost with a crash. */
 const JOIN_RETRY_MS = 15_000;
@@ -55,7 +59,7 @@ function isWellKnown({ state, self, config, now }: Context): boolean {
   if (membership.certificate === null || isRenewalDue(membership.certificate, now)) return false;
   if (state.rosterDamaged) return false;
   // Nobody whom we know can be reached: the whole network may have moved while we slept.
-  return state.roster.size === 0 || candidates(state.roster, config.hostedPrefix).length > 0;
+  return state.roster.size === 0 || hasCandidate(state.roster, config.hostedPrefix);
 }
 
 /** The boot node gave a GUID: for ever, whatever comes later. */
@@ -134,7 +138,7 @@ export function askPeer(
   context: Context,
   peer: { readonly guid: Guid; readonly address: string },
   members: readonly Member[],
-  next: (Next & { readonly rounds: number }) | null = null,
+  next: (Next & { readonly rounds: number; readonly repeats?: number }) | null = null,
 ): Effect[] {
   const { state, config } = context;
   if (state.guid === null || state.leftAt !== null) return [];
@@ -152,6 +156,8 @@ export function askPeer(
     isTrusted,
     comparedAt: digest?.at ?? null,
     rounds,
+    wanted: next?.wanted ?? [],
+    repeats: next?.repeats ?? 0,
   });
   if (!isTrusted) beginWait(context);
   const self = selfMember(state, context.self);
@@ -242,11 +248,21 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
 
 export function syncFailed(context: Context, guid: Guid, reason: string): Effect[] {
   const { state } = context;
+  const asked = state.syncing.get(guid);
   endSync(context, guid);
   if (state.catchingUp?.guid === guid) state.catchingUp = null;
   state.counters.add('sync_failed');
   const peerState = noAnswer(context, guid);
-  return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason })];
+  const failed = logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason });
+  return [failed, ...(asked ? askAgain(context, guid, asked) : [])];
+}
+
+/** What was asked for and did not come is asked for again at once: nobody else is asked for it in this round. */
+function askAgain(context: Context, guid: Guid, { wanted, repeats, rounds }: Asked): Effect[] {
+  const peer = context.state.roster.get(guid);
+  const missing = wanted.filter((id) => !context.state.mempool.get(id));
+  if (!peer || missing.length === 0 || repeats >= WANTED_REPEATS_MAX) return [];
+  return askPeer(context, peer, [], { digest: null, wanted: missing, rounds, repeats: repeats + 1 });
 }
 
 function endSync(context: Context, guid: Guid): void {

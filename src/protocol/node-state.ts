@@ -27,6 +27,10 @@ export interface Asked {
   readonly comparedAt: Millis | null;
   /** Frames sent in this exchange. */
   readonly rounds: number;
+  /** Messages that were asked for. */
+  readonly wanted: readonly MessageId[];
+  /** How often they were asked for before, without an answer. */
+  readonly repeats: number;
 }
 
 /** A handover to the queue that is under way. */

@@ -24,16 +24,19 @@ export function primaryPeers(guid: Guid, maxGuid: Guid): Guid[] {
 
 /**
  * Who stands in for a primary peer: the ring's entries strictly between two peers; where `second` does not come later
- * than `first`, all after `first`. g=6 (2, 8), m=9 gives 1 9.
+ * than `first`, all after `first`. g=6 (2, 8), m=9 gives 1 9. Given one by one: a large network has thousands.
  * @throws RangeError where a GUID is outside 1..maxGuid.
  */
-export function backupPeers(guid: Guid, first: Guid, second: Guid, maxGuid: Guid): Guid[] {
+export function backupPeers(guid: Guid, first: Guid, second: Guid, maxGuid: Guid): Iterable<Guid> {
   checkGuid(first, maxGuid);
   checkGuid(second, maxGuid);
   const start = distanceOf(guid, first, maxGuid);
   const end = distanceOf(guid, second, maxGuid);
-  const ring = ringFrom(guid, maxGuid);
-  return end > start ? ring.slice(start + 1, end) : ring.slice(start + 1);
+  return between(guid, start, end > start ? end : maxGuid, maxGuid);
+}
+
+function* between(guid: Guid, start: number, end: number, maxGuid: Guid): Generator<Guid> {
+  for (let distance = start + 1; distance < end; distance++) yield atDistance(guid, maxGuid, distance);
 }
 
 function atDistance(guid: Guid, maxGuid: Guid, distance: number): Guid {

@@ -2,19 +2,14 @@
 // GUIDs, one row a block: a thousand new peers cost sixteen rows, not a thousand. Signatures were checked before a record comes here.
 import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from './limits.ts';
 import { isNewer, isRenewed, pickMember } from './member.ts';
-import { isAddress, isGuid } from './message.ts';
+import { numberOf, PeerBlocks, readBlock, writeBlock, type BlockReader } from './peer-blocks.ts';
 import type { TextTable } from './store.ts';
 import type { Doubt, Interval } from './sync.ts';
-import { down, inRange } from './tree.ts';
+import { down } from './tree.ts';
 import type { Certificate, Guid, Member, Millis, Peer, PeerState, Range } from './types.ts';
-
-/** GUIDs in one stored row: about 40 KB at 600 bytes each, far below the 2 MB of a row. */
-const BLOCK_SIZE = 64;
 
 /** Failures of one peer within this time count once (guess: longer than the queue takes to give several jobs up). */
 const FAILURE_WINDOW_MS = 5_000;
-
-const STATES: readonly PeerState[] = ['probation', 'alive', 'suspect', 'ignored', 'left'];
 
 /** When a newcomer is trusted: at once where it is one of this deployment's own, after probation else. */
 export interface RosterPolicy {
@@ -30,27 +25,26 @@ export type Learned = 'added' | 'updated' | 'known' | 'full' | 'refused';
 export class Roster {
   readonly #table: TextTable;
   readonly #policy: RosterPolicy;
-  readonly #peers = new Map<Guid, Peer>();
+  readonly #peers = new PeerBlocks();
   readonly #dirty = new Set<number>();
   readonly #failedAt = new Map<Guid, Millis>();
-  /** GUIDs of this deployment's own nodes by address: two are never at one. */
-  readonly #hosted = new Map<string, Guid>();
+  /** GUIDs of this deployment's own nodes by address: two are never at one. Null until somebody new comes. */
+  #hosted: Map<string, Guid> | null = null;
+  /** What {@link intervals} said last: two nodes tell each other at each sync, and hardly ever does it change. */
+  #intervals: { readonly self: Guid; readonly changes: number; readonly list: readonly Interval[] } | null = null;
   /** Records that were dropped, so that others who still have them don't bring them back. */
   readonly #dropped = new Map<Guid, Member>();
   /** Incarnations of those who left before they were known here. */
   readonly #departed = new Map<Guid, number>();
-  #maxGuid: Guid = 0;
-  /** GUIDs in ascending order; null after an addition. */
-  #order: readonly Guid[] | null = null;
 
   /** Reads the stored blocks. A damaged block is left out and handed to `damaged`: sync brings its members again. */
-  constructor(table: TextTable, policy: RosterPolicy, damaged: (block: number) => void) {
+  constructor(table: TextTable, policy: RosterPolicy, damaged: (block: number) => void, read: BlockReader = readBlock) {
     this.#table = table;
     this.#policy = policy;
     for (const row of table.all()) {
-      const peers = decodeBlock(row.body);
-      if (!peers) damaged(row.id);
-      for (const peer of peers ?? []) this.#keep(peer);
+      const block = read(row);
+      if (block) this.#peers.adopt(block);
+      else damaged(row.id);
     }
   }
 
@@ -60,22 +54,31 @@ export class Roster {
 
   /** Highest GUID of a peer, 0 without one. */
   get maxGuid(): Guid {
-    return this.#maxGuid;
+    return this.#peers.last?.guid ?? 0;
   }
 
   get(guid: Guid): Peer | null {
     return this.#peers.get(guid) ?? null;
   }
 
-  /** All peers, in no particular order. */
+  /** All peers, in ascending order of GUID. */
   peers(): Iterable<Peer> {
     return this.#peers.values();
   }
 
   /** All peers in ascending order of GUID. */
   sorted(): readonly Peer[] {
-    this.#order ??= [...this.#peers.keys()].sort((a, b) => a - b);
-    return this.#order.flatMap((guid) => this.#peers.get(guid) ?? []);
+    return [...this.#peers.values()];
+  }
+
+  /** Peers on an arc of the ring, in ring order. */
+  peersOn(range: Range): Iterable<Peer> {
+    return this.#peers.onArc(range);
+  }
+
+  /** Peers that are not simply well, in ascending order of GUID. */
+  restless(): Iterable<Peer> {
+    return this.#peers.restless();
   }
 
   /** Whether {@link learn} would take anything from a record: what would not need not be checked. */
@@ -103,7 +106,7 @@ export class Roster {
     const dropped = this.#dropped.get(member.guid);
     if (dropped && !isNewer(member, dropped)) return 'refused';
     if ((this.#departed.get(member.guid) ?? -1) >= member.incarnation) return 'refused';
-    const before = this.#hosted.get(member.address) ?? 0;
+    const before = this.#hostedAt(member.address);
     // A node that lost its storage has got a new GUID: who was there before is gone for good, and has left no key.
     if (before > member.guid) return 'refused';
     if (before > 0) this.drop(before);
@@ -186,13 +189,11 @@ export class Roster {
     if (!peer) return;
     this.#peers.delete(guid);
     this.#failedAt.delete(guid);
-    if (this.#hosted.get(peer.address) === guid) this.#hosted.delete(peer.address);
-    this.#dirty.add(Math.floor(guid / BLOCK_SIZE));
-    this.#order = null;
+    if (this.#hosted?.get(peer.address) === guid) this.#hosted.delete(peer.address);
+    this.#dirty.add(numberOf(guid));
     const oldest = this.#dropped.keys().next();
     if (this.#dropped.size >= DROPPED_MAX && !oldest.done) this.#dropped.delete(oldest.value);
     this.#dropped.set(guid, pickMember(peer));
-    if (guid === this.#maxGuid) this.#maxGuid = this.sorted().at(-1)?.guid ?? 0;
   }
 
   /**
@@ -200,7 +201,7 @@ export class Roster {
    * did not: its certificate has run out, which a newcomer's does after GUID_TIMEOUT unless it gets another, so nobody is called.
    */
   prune(now: Millis): Peer[] {
-    const gone = [...this.#peers.values()].filter((peer) => {
+    const gone = [...this.#peers.restless()].filter((peer) => {
       if (!peer.proved) return peer.certificate.expiresAt <= now;
       const isGone = peer.state === 'ignored' || peer.state === 'left';
       return isGone && now - (peer.troubledSince ?? now) >= this.#policy.guidTimeoutMs;
@@ -215,7 +216,7 @@ export class Roster {
   doubted(self: Guid, max: number): Doubt[] {
     const doubted: Doubt[] = [];
     const add = ({ guid, incarnation }: Member) => void doubted.push([guid, incarnation]);
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers.restless()) {
       if (peer.state === 'suspect' || peer.state === 'ignored' || peer.state === 'left') add(peer);
     }
     doubted.sort(([a], [b]) => down(self, a) - down(self, b));
@@ -233,35 +234,60 @@ export class Roster {
 
   /** GUIDs on the arc that are not sent to for the moment, but have been there and have not left. */
   ignoredIn(range: Range): Guid[] {
-    return [...this.#peers.values()]
-      .filter((peer) => peer.state === 'ignored' && peer.proved && inRange(range, peer.guid))
+    return [...this.#peers.onArc(range, 'restless')]
+      .filter((peer) => peer.state === 'ignored' && peer.proved)
       .map((peer) => peer.guid);
   }
 
   /** GUIDs known, `self` included, as intervals; cut off after the last that fits. */
-  intervals(self: Guid): Interval[] {
+  intervals(self: Guid): readonly Interval[] {
+    const { changes } = this.#peers;
+    if (this.#intervals?.self === self && this.#intervals.changes === changes) return this.#intervals.list;
+    const list = this.#intervalsWith(self);
+    this.#intervals = { self, changes, list };
+    return list;
+  }
+
+  #intervalsWith(self: Guid): Interval[] {
     const intervals: [Guid, Guid][] = [];
-    const guids = [...this.sorted().map((peer) => peer.guid), self].sort((a, b) => a - b);
-    for (const guid of guids) {
-      const last = intervals.at(-1);
-      if (last && guid <= last[1] + 1) last[1] = guid;
-      else if (intervals.length < SYNC_INTERVALS_MAX) intervals.push([guid, guid]);
-      else break;
+    const add = ([first, last]: Interval) => {
+      const before = intervals.at(-1);
+      if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last);
+      else intervals.push([first, last]);
+    };
+    let isSelfIn = false;
+    for (const run of this.#peers.runs()) {
+      if (!isSelfIn && self <= run[1]) {
+        isSelfIn = true;
+        if (self < run[0]) add([self, self]);
+      }
+      add(run);
+      if (intervals.length > SYNC_INTERVALS_MAX) break;
     }
-    return intervals;
+    if (!isSelfIn) add([self, self]);
+    return intervals.slice(0, SYNC_INTERVALS_MAX);
   }
 
   /** Members outside the intervals that another one knows, lowest GUIDs first, at most a page. Only what can still be proved. */
   missingFrom(have: readonly Interval[], now: Millis, max = MEMBERS_PAGE_MAX): { members: Member[]; more: boolean } {
     const members: Member[] = [];
+    const [lowest, highest] = [this.#peers.first?.guid ?? 0, this.maxGuid];
+    // As it is almost always: the other one knows all.
+    if (have.some(([first, last]) => first <= lowest && highest <= last)) return { members, more: false };
     const sorted = [...have].sort((a, b) => a[0] - b[0]);
     let next = 0;
-    for (const peer of this.sorted()) {
-      while (next < sorted.length && (sorted[next]?.[1] ?? 0) < peer.guid) next++;
-      if ((sorted[next]?.[0] ?? Infinity) <= peer.guid) continue;
-      if (peer.state === 'left' || peer.certificate.expiresAt <= now) continue;
-      if (members.length === max) return { members, more: true };
-      members.push(pickMember(peer));
+    for (const { peers } of this.#peers.blocks()) {
+      const first = peers[0]?.guid ?? 0;
+      while (next < sorted.length && (sorted[next]?.[1] ?? 0) < first) next++;
+      const [from, to] = sorted[next] ?? [Infinity, Infinity];
+      if (from <= first && (peers.at(-1)?.guid ?? 0) <= to) continue;
+      for (const peer of peers) {
+        while (next < sorted.length && (sorted[next]?.[1] ?? 0) < peer.guid) next++;
+        if ((sorted[next]?.[0] ?? Infinity) <= peer.guid) continue;
+        if (peer.state === 'left' || peer.certificate.expiresAt <= now) continue;
+        if (members.length === max) return { members, more: true };
+        members.push(pickMember(peer));
+      }
     }
     return { members, more: false };
   }
@@ -275,12 +301,10 @@ export class Roster {
 
   /** Writes the blocks that changed. Called at the end of the transaction that changed them. */
   flush(): void {
-    if (this.#dirty.size === 0) return;
-    const bodies = new Map<number, Peer[]>([...this.#dirty].map((block) => [block, []]));
-    for (const peer of this.sorted()) bodies.get(Math.floor(peer.guid / BLOCK_SIZE))?.push(peer);
-    for (const [block, peers] of bodies) {
-      if (peers.length === 0) this.#table.delete(block);
-      else this.#table.put(block, JSON.stringify(peers));
+    for (const number of this.#dirty) {
+      const peers = this.#peers.inBlock(number);
+      if (peers.length === 0) this.#table.delete(number);
+      else this.#table.put(number, writeBlock(peers));
     }
     this.#dirty.clear();
   }
@@ -310,41 +334,31 @@ export class Roster {
     return member.address.startsWith(this.#policy.hostedPrefix);
   }
 
+  /** GUID of this deployment's node at an address; 0 where there is none. */
+  #hostedAt(address: string): Guid {
+    if (!this.#hosted) {
+      const hosted = [...this.#peers.values()].filter((peer) => this.#isHosted(peer));
+      this.#hosted = new Map(hosted.map((peer) => [peer.address, peer.guid]));
+    }
+    return this.#hosted.get(address) ?? 0;
+  }
+
   #write(peer: Peer): void {
-    this.#dirty.add(Math.floor(peer.guid / BLOCK_SIZE));
+    this.#dirty.add(numberOf(peer.guid));
     this.#keep(peer);
   }
 
   #keep(peer: Peer): void {
     const before = this.#peers.get(peer.guid);
-    if (!before) this.#order = null;
     this.#peers.set(peer.guid, peer);
-    if (before && before.address !== peer.address && this.#hosted.get(before.address) === peer.guid) {
+    if (before && before.address !== peer.address && this.#hosted?.get(before.address) === peer.guid) {
       this.#hosted.delete(before.address);
     }
-    if (this.#isHosted(peer)) this.#hosted.set(peer.address, peer.guid);
-    this.#maxGuid = Math.max(this.#maxGuid, peer.guid);
+    if (this.#isHosted(peer)) this.#hosted?.set(peer.address, peer.guid);
   }
 }
 
 /** Whether a peer in this state is sent to. */
 export function isLive(state: PeerState): boolean {
   return state === 'alive' || state === 'probation' || state === 'suspect';
-}
-
-function decodeBlock(body: string): Peer[] | null {
-  try {
-    const peers = JSON.parse(body) as unknown;
-    if (!Array.isArray(peers)) return null;
-    const sound = (peers as Partial<Peer>[]).every(
-      (peer) =>
-        isGuid(peer.guid) &&
-        isAddress(peer.address) &&
-        Number.isFinite(peer.certificate?.expiresAt) &&
-        STATES.some((state) => state === peer.state),
-    );
-    return sound ? (peers as Peer[]) : null;
-  } catch {
-    return null;
-  }
 }

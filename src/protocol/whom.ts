@@ -4,7 +4,7 @@ import { CAN_DELIVER, CAN_SYNC, IMPATIENT_MS, PATIENT_MS, PROBES_MAX } from './l
 import { backupPeers, primaryPeers } from './ring.ts';
 import { isLive, type Roster } from './roster.ts';
 import { down, type Candidate } from './tree.ts';
-import type { Guid, Millis, Peer } from './types.ts';
+import type { Guid, Millis, Peer, Range } from './types.ts';
 
 /** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
 export function isHosted(peer: { readonly address: string }, hostedPrefix: string): boolean {
@@ -12,25 +12,40 @@ export function isHosted(peer: { readonly address: string }, hostedPrefix: strin
 }
 
 /**
- * Peers that messages are sent to, in no particular order. Nobody's subtree hangs on one that is not alive and past probation. `ignored`:
- * those who are ignored, too, by a node that has left and calls nobody else who could tell it that they are back.
+ * Peers that messages are sent to, those on an arc in ring order, or all. Nobody's subtree hangs on one that is not alive and past
+ * probation. `ignored`: those who are ignored, too, by a node that has left and calls nobody who could tell it that they are back.
  */
-export function candidates(roster: Roster, hostedPrefix: string, ignored = false): Candidate[] {
+export function candidates(
+  roster: Roster,
+  hostedPrefix: string,
+  range: Range | null = null,
+  ignored = false,
+): Candidate[] {
   const found: Candidate[] = [];
-  for (const peer of roster.peers()) {
+  for (const peer of range ? roster.peersOn(range) : roster.peers()) {
     if (!isLive(peer.state) && !(ignored && peer.state === 'ignored')) continue;
-    if (!isHosted(peer, hostedPrefix) && !peer.capabilities.includes(CAN_DELIVER)) continue;
-    found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
+    if (canDeliver(peer, hostedPrefix)) found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
   }
   return found;
 }
 
+/** Whether there is anybody that messages are sent to. */
+export function hasCandidate(roster: Roster, hostedPrefix: string): boolean {
+  for (const peer of roster.peers()) if (isLive(peer.state) && canDeliver(peer, hostedPrefix)) return true;
+  return false;
+}
+
 /** Trusted members to leave something with, those of this deployment first, those of longest standing before others. */
 export function keepers(roster: Roster, hostedPrefix: string, max: number): Guid[] {
-  const trusted = roster.sorted().filter((peer) => peer.state === 'alive');
-  const own = trusted.filter((peer) => isHosted(peer, hostedPrefix));
-  const others = trusted.filter((peer) => !isHosted(peer, hostedPrefix) && peer.capabilities.includes(CAN_DELIVER));
-  return [...own, ...others].slice(0, max).map(({ guid }) => guid);
+  const trusted = roster.sorted().filter((peer) => peer.state === 'alive' && canDeliver(peer, hostedPrefix));
+  const [own, others] = [true, false].map((wanted) =>
+    trusted.filter((peer) => isHosted(peer, hostedPrefix) === wanted),
+  );
+  return [...(own ?? []), ...(others ?? [])].slice(0, max).map(({ guid }) => guid);
+}
+
+function canDeliver(peer: Peer, hostedPrefix: string): boolean {
+  return isHosted(peer, hostedPrefix) || peer.capabilities.includes(CAN_DELIVER);
 }
 
 /** Whether a node synchronises with a peer: it is there, as far as we know, and it can. */
@@ -59,10 +74,12 @@ export function syncPeers(roster: Roster, hostedPrefix: string, guid: Guid, maxG
   for (const [index, primary] of primaries.entries()) {
     const next = primaries[index + 1] ?? primary;
     const isThere = canSync(roster.get(primary), hostedPrefix);
-    const peer = [primary, ...(isThere ? [] : backupPeers(guid, primary, next, maxGuid))]
-      .map((candidate) => roster.get(candidate))
-      .find((candidate) => canSync(candidate, hostedPrefix));
-    if (peer) chosen.set(peer.guid, peer);
+    for (const candidate of isThere ? [primary] : backupPeers(guid, primary, next, maxGuid)) {
+      const peer = roster.get(candidate);
+      if (!canSync(peer, hostedPrefix)) continue;
+      chosen.set(peer.guid, peer);
+      break;
+    }
   }
   return [...chosen.values()];
 }
@@ -79,7 +96,7 @@ export function probePeers(
   rng: () => number,
 ): Peer[] {
   const asked = new Set(round.map((peer) => peer.guid));
-  const due = [...roster.peers()].filter((peer) => {
+  const due = [...roster.restless()].filter((peer) => {
     if (asked.has(peer.guid) || peer.state === 'left') return false;
     if (!peer.proved && peer.failures === 0) return true;
     if (peer.state === 'probation' && peer.failures === 0) return now - peer.since >= probationMs;

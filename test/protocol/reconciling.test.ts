@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { CounterName } from '../../src/protocol/counters.ts';
 import { RECONCILE_AFTER_MS, WANTED_MAX } from '../../src/protocol/limits.ts';
 import { TestNetwork } from '../support/network.ts';
+import { member } from '../support/signed.ts';
+import { Machine, MINE, only } from './machine.ts';
 
 const ROUND_MS = 90_000;
 
@@ -102,4 +104,41 @@ it('a caller that proves nothing is told nothing of the mempool', () => {
   expect(reply).toMatchObject({ type: 'sync', answer: { frame: null } });
   const known = network.node(1).driver.submit({ type: 'sync-asked', request: { ...request, guid: 2 }, caller: 2 });
   expect(known.type === 'sync' && known.answer?.frame).toBeTruthy();
+});
+
+describe('messages that were asked for', () => {
+  const id = 'ab'.repeat(32);
+  /** A peer has been asked for one that it says it has. */
+  const asking = () => {
+    const machine = new Machine([member(4)]);
+    machine.round();
+    const asked = only(machine.answerSync(4, { frame: { ranges: [[null, [id]]] } }), 'sync');
+    expect(asked.map(({ request }) => request.wanted)).toEqual([[id]]);
+    return machine;
+  };
+  const fail = (machine: Machine) => {
+    machine.now += 5_000;
+    const asked = only(machine.effectsOf({ type: 'sync-failed', guid: 4, reason: 'timeout' }), 'sync');
+    return asked.map(({ to, request }) => [to.guid, request.wanted, request.digest]);
+  };
+
+  it('are asked for again where no answer came, twice', () => {
+    const machine = asking();
+    expect(fail(machine)).toEqual([[4, [id], null]]);
+    expect(fail(machine)).toEqual([[4, [id], null]]);
+    expect(fail(machine)).toEqual([]);
+  });
+
+  it('are not where there was an answer, or they have come', () => {
+    const answered = asking();
+    expect(only(answered.answerSync(4), 'sync')).toEqual([]);
+    expect(fail(answered)).toEqual([]);
+    const machine = new Machine([member(4)]);
+    const message = machine.message();
+    machine.round();
+    machine.answerSync(4, { frame: { ranges: [[null, [message.id]]] } });
+    const deliveries = [{ body: message.sealed, range: MINE, hops: 1 }];
+    machine.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    expect(fail(machine)).toEqual([]);
+  });
 });

@@ -26,7 +26,7 @@ describe("ring rules (values of the original's own tests)", () => {
     [9, 1, 9, 9, []],
     [1, 3, 1, 4, [2]],
   ])('backup peers of g=%i between %i and %i, m=%i', (guid, first, second, maxGuid, expected) => {
-    expect(backupPeers(guid, first, second, maxGuid)).toEqual(expected);
+    expect([...backupPeers(guid, first, second, maxGuid)]).toEqual(expected);
   });
 
   it.each([
@@ -71,9 +71,9 @@ describe('ring properties', () => {
     fc.assert(
       fc.property(ring, ([guid, maxGuid]) => {
         const primaries = primaryPeers(guid, maxGuid);
-        const backups = primaries.flatMap((peer, index) =>
-          backupPeers(guid, peer, primaries[index + 1] ?? peer, maxGuid),
-        );
+        const backups = primaries.flatMap((peer, index) => [
+          ...backupPeers(guid, peer, primaries[index + 1] ?? peer, maxGuid),
+        ]);
         expect(new Set([guid, ...primaries, ...backups]).size).toBe(maxGuid);
       }),
     );

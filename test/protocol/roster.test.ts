@@ -104,6 +104,21 @@ describe('roster', () => {
     );
   });
 
+  it('tells whom it knows, itself among them, in as few intervals as there can be', () => {
+    const guids = fc.uniqueArray(fc.integer({ min: 1, max: 700 }), { maxLength: 300, size: 'max' });
+    fc.assert(
+      fc.property(guids, fc.integer({ min: 1, max: 701 }), (list, self) => {
+        const expected: [number, number][] = [];
+        for (const guid of [...new Set([...list, self])].sort((a, b) => a - b)) {
+          const last = expected.at(-1);
+          if (last?.[1] === guid - 1) last[1] = guid;
+          else expected.push([guid, guid]);
+        }
+        expect(roster(list).intervals(self)).toEqual(expected.slice(0, SYNC_INTERVALS_MAX));
+      }),
+    );
+  });
+
   it('bounds what it tells at once, and gets everything told in the end', () => {
     const full = roster(Array.from({ length: 1_000 }, (_, index) => index * 2 + 1));
     const empty = roster([]);

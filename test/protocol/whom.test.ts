@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { IMPATIENT_MS, PATIENT_MS, PROBES_MAX } from '../../src/protocol/limits.ts';
 import { Roster } from '../../src/protocol/roster.ts';
 import type { Peer } from '../../src/protocol/types.ts';
-import { candidates, canSync, isHosted, patience, probePeers, syncPeers } from '../../src/protocol/whom.ts';
+import {
+  candidates,
+  canSync,
+  hasCandidate,
+  isHosted,
+  patience,
+  probePeers,
+  syncPeers,
+} from '../../src/protocol/whom.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
 import { seededRandom } from '../support/network.ts';
 import { member, outsider } from '../support/signed.ts';
@@ -81,6 +89,19 @@ describe('messages are sent to', () => {
         .map(({ guid }) => guid)
         .sort(),
     ).toEqual([3, 4]);
+  });
+});
+
+describe('anybody to send to', () => {
+  it.each<[Story | 'hosted', boolean]>([
+    ['hosted', true],
+    ['told', true],
+    ['suspect', true],
+    ['ignored', false],
+    ['left', false],
+  ])('is there with one that is %s: %s', (story, isThere) => {
+    expect(hasCandidate(roster({ 2: 'ignored', 3: story, 4: 'left' }), HOSTED)).toBe(isThere);
+    expect(hasCandidate(roster({}), HOSTED)).toBe(false);
   });
 });
 
