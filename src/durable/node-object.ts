@@ -7,6 +7,7 @@ import { formatConfigError, readConfig, type Config } from '../config.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
 import { signText, type Signer } from '../crypto/keys.ts';
 import { signMessage } from '../crypto/signatures.ts';
+import type { Surveyed } from '../protocol/boot-survey.ts';
 import { Driver } from '../protocol/driver.ts';
 import type {
   Effect,
@@ -93,6 +94,15 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     await this.#joining;
     await this.#setAlarm(driver.state.timers.earliest());
     return driver.state.guid;
+  }
+
+  /** What this node holds of its membership and has seen, for a boot object that has just begun. */
+  async tenure(): Promise<Surveyed> {
+    const { membership, seenGuid } = this.#running().state;
+    const { self: record } = this.#own();
+    if (!membership) return { record, tenure: null };
+    const { guid, networkKey, certificate } = membership;
+    return { record, tenure: { guid, seenGuid, networkKey, certificate } };
   }
 
   override async alarm(): Promise<void> {
@@ -313,7 +323,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     let reason: string;
     try {
       if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
-      const joined = await withTimeout(boot.join(this.#own().self), JOIN_TIMEOUT_MS, 'join');
+      const joined = await withTimeout(boot.joinHosted(await this.tenure()), JOIN_TIMEOUT_MS, 'join');
       if (joined.ok) {
         this.#running().submit({ type: 'join-accepted', joined: joined.value });
         this.ctx.waitUntil(this.#follow(() => boot.announceSoon(this.env.DELIVERIES)));
