@@ -2,6 +2,7 @@
 // ports.ts, so the same app runs in the Worker and in a Node.js process.
 import { Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
+import { backupRoutes } from './backup-routes.ts';
 import { bootRoutes, messageRefusals } from './boot-routes.ts';
 import { commonRoutes } from './common-routes.ts';
 import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeEnv } from './env.ts';
@@ -39,7 +40,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
   const ofNode = [...nodeRoutes(config), ...leaveRoutes];
-  const ofBoot = bootRoutes(config);
+  const ofBoot = [...bootRoutes(config), ...backupRoutes];
   app.route(NODE_BASE, mount(commonRoutes, config, log));
   app.route(NODE_BASE, mount(ofNode, config, log));
   app.route(NODE_BASE, mount([documentEndpoint([...commonRoutes, ...ofNode])], config, log));

@@ -11,8 +11,11 @@ import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
 import { challengeView, joinedView } from './views.ts';
 
-/** GUIDs are never given twice, so a full network stays full until its operator does something. */
-const FULL_RETRY_SECONDS = '3600';
+/** By then it has asked more of its nodes. */
+const STARTING_RETRY_SECONDS = '30';
+
+/** A network that is full, or whose key is lost, stays so until its operator does something. */
+const OPERATOR_RETRY_SECONDS = '3600';
 
 const getChallenge = defineRoute({
   method: 'get',
@@ -102,9 +105,17 @@ function refusalOf(error: JoinRefusal): ProblemError {
       );
     case 'busy':
       return busy();
+    case 'surveying':
+      return new ProblemError('boot-starting', 'the boot node still asks its nodes which GUIDs are given: try again', {
+        headers: { 'Retry-After': STARTING_RETRY_SECONDS },
+      });
+    case 'lost':
+      return new ProblemError('boot-lost', 'the boot node lost its storage: its operator has to restore its key', {
+        headers: { 'Retry-After': OPERATOR_RETRY_SECONDS },
+      });
     case 'network-full':
       return new ProblemError('network-full', `the network has ${error.max} members, and takes no more`, {
-        headers: { 'Retry-After': FULL_RETRY_SECONDS },
+        headers: { 'Retry-After': OPERATOR_RETRY_SECONDS },
       });
   }
 }

@@ -1,7 +1,10 @@
 // What the HTTP API asks of a node and of the boot node. src/durable/gateway.ts answers from Durable Objects; a Node.js
 // peer answers from its own process. Answers are plain data in the protocol's own units (milliseconds, camelCase).
 import type { SignedCall } from '../crypto/http-signature.ts';
+import type { FieldFault } from '../protocol/allocation.ts';
+import type { BackupHead } from '../protocol/backup-file.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
+import type { EntryFault, MergeCounts } from '../protocol/boot-restore.ts';
 import type { CallVerdict, Joined, Originated, Origination, OriginationError, Outcome } from '../protocol/effects.ts';
 import type {
   Certificate,
@@ -14,6 +17,7 @@ import type {
   Result,
   StoredMessage,
 } from '../protocol/types.ts';
+import type { Allocation } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 
 /** Who a node is, and how it fares. */
@@ -112,6 +116,25 @@ export interface NodeGateway {
   samples(): Promise<readonly Sample[]>;
 }
 
+/** The first part of a backup of the boot node. */
+export interface Backup extends BackupHead {
+  /** Allocations, those of members that are gone too. */
+  readonly count: number;
+  readonly exportedAt: Millis;
+}
+
+export interface AllocationPage {
+  readonly allocations: readonly Allocation[];
+  readonly next: string | null;
+}
+
+/** What the first part of a restore did. */
+export interface Restored {
+  /** No GUID up to this one is given from now on. */
+  readonly maxGuid: Guid;
+  readonly keyReplaced: boolean;
+}
+
 export interface BootGateway {
   status(): Promise<NodeStatus>;
   readonly signAnswer: SignAnswer;
@@ -123,6 +146,16 @@ export interface BootGateway {
   members(cursor: string | null, limit: number): Promise<MemberPage | null>;
   sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
   samples(): Promise<readonly Sample[]>;
+  /** `withKey`: with the secret half of the network's key. */
+  backup(withKey: boolean): Promise<Backup>;
+  /** Ascending; `cursor` null for the first page. A cursor that is not ours gives null. */
+  allocations(cursor: string | null, limit: number): Promise<AllocationPage | null>;
+  /** Takes the first part of a backup; what is above its highest GUID alone is given from then on. */
+  beginRestore(head: BackupHead): Promise<Result<Restored, FieldFault>>;
+  /** Takes allocations, at most BACKUP_PAGE_MAX: all of them or none. */
+  restore(allocations: readonly Allocation[]): Promise<Result<MergeCounts, EntryFault>>;
+  /** Gives no GUID up to this one from now on. */
+  raiseFloor(guid: Guid): Promise<Result<{ readonly maxGuid: Guid }, FieldFault>>;
 }
 
 /** Everything that the API serves. */

@@ -20,6 +20,7 @@ export const PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'left': { status: 409, title: 'The node has left the network' },
   'stale-record': { status: 409, title: 'A later record of this key is known' },
+  'backup-refused': { status: 409, title: 'The backup does not fit this boot node' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'message-too-large': { status: 413, title: 'The message is too large' },
   'unsupported-media-type': { status: 415, title: 'The body is not plain JSON' },
@@ -32,6 +33,8 @@ export const PROBLEMS = {
   'failed': { status: 500, title: 'Internal error' },
   'not-joined': { status: 503, title: 'The node has not joined yet' },
   'mempool-full': { status: 503, title: 'The mempool is full' },
+  'boot-starting': { status: 503, title: 'The boot node has just begun' },
+  'boot-lost': { status: 503, title: 'The boot node lost its storage' },
   'network-full': { status: 503, title: 'The network is full' },
   'unavailable': { status: 503, title: 'Unavailable for the moment' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;

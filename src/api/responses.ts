@@ -17,7 +17,7 @@ const REASONS = {
   401: 'a token or signature is missing or wrong',
   403: 'operator calls are switched off, or the joiner is not admitted',
   404: 'not found',
-  409: 'a later record of this key is known',
+  409: 'it contradicts what is known here',
   413: 'too large',
   415: 'the body is not plain application/json',
   422: 'the input is not valid',

@@ -43,7 +43,9 @@ const CHALLENGE_CHARS_MAX = 96;
 const SOLUTION_CHARS_MAX = 16;
 /** Hops of a message in the seed's form. */
 const SEEN_BY_MAX = 4_096;
-function pageQuery(limitMax: number) {
+
+/** A page of a list that can be turned. */
+export function pageQuery(limitMax: number) {
   return z.object({
     cursor: z.string().min(1).max(CURSOR_CHARS_MAX).optional().meta({ description: '`next` of the page before' }),
     limit: numeral(1, limitMax).optional().meta({ default: PAGE_DEFAULT }),

@@ -67,6 +67,10 @@ const wholeSeconds = z.int().min(1).lt(TIME_SECONDS_MAX);
 export const certificate = z
   .object({ issued: wholeSeconds, expires: wholeSeconds, signature })
   .meta({ id: 'Certificate', description: 'by the network: this GUID is this key’s, from then to then' });
+/** 32 bytes that nobody else may know; no example is given. */
+export const privateKey = z
+  .string()
+  .regex(KEY_32_BYTES, 'expected a private key: base64url of 32 bytes, 43 characters');
 /** A position on the ring; 0 is one too. */
 export const position = z.int().min(0).max(GUID_MAX);
 

@@ -4,21 +4,29 @@
 import { createDurable } from 'itty-durable';
 import { formatConfigError, readConfig, type Config } from '../config.ts';
 import { signText, type Signer } from '../crypto/keys.ts';
-import { signCertificate } from '../crypto/signatures.ts';
+import { signCertificate, verifyCertificate } from '../crypto/signatures.ts';
 import { addressGroup } from '../protocol/address.ts';
 import { JoinRate, makeChallenge, requiredBits } from '../protocol/admission.ts';
+import type { BackupHead } from '../protocol/backup-file.ts';
 import * as boot from '../protocol/boot.ts';
+import { beginSurvey, knownKey, phaseOf } from '../protocol/boot-phase.ts';
+import { takeBack, type Tenure } from '../protocol/boot-survey.ts';
+import { highWater } from '../protocol/guid-floor.ts';
 import type { Job } from '../protocol/job.ts';
-import { CHALLENGE_MS, GUID_MAX } from '../protocol/limits.ts';
+import { CHALLENGE_MS, GUID_MAX, SURVEY_JOIN_CALLS_MAX } from '../protocol/limits.ts';
 import { seal, type Sealed } from '../protocol/seal.ts';
 import { answerHashText, messageText } from '../protocol/signed-text.ts';
 import type { Allocation, BootStore, MetaTable } from '../protocol/store.ts';
 import type { SyncRequest } from '../protocol/sync.ts';
 import type { Guid, Peer, SelfRecord } from '../protocol/types.ts';
 import { openSqlBootStore } from '../store/sql-boot-store.ts';
+import { RESTORE_ALLOCATIONS, RESTORE_HEAD } from './boot-facade.ts';
+import { BootRecovery } from './boot-recovery.ts';
 import { CallBacks } from './call-backs.ts';
 import { openDurableSql } from './durable-sql.ts';
+import type { Env } from './env.ts';
 import { createSigner, readSigner } from './identity.ts';
+import { createLog } from './log.ts';
 
 /** Methods that can be called from outside the object, by the facade. */
 const CALLS = [
@@ -26,6 +34,7 @@ const CALLS = [
   'admit',
   'calledBack',
   'join',
+  'depart',
   'byGuid',
   'page',
   'sync',
@@ -35,6 +44,10 @@ const CALLS = [
   'announcement',
   'announced',
   'countLost',
+  'survey',
+  'backupHead',
+  'allocations',
+  'raiseFloor',
 ];
 
 /** An announcement that was not finished by then is taken over: its worker died. */
@@ -60,8 +73,10 @@ interface Inner {
   readonly rate: JoinRate;
   readonly callBacks: CallBacks;
   signer: Signer | null;
-  /** Joins are committed one after the other: the certificate is signed between the look and the write. */
-  joining: Promise<unknown>;
+  /** What writes allocations does it one after the other: a join's certificate is signed between the look and the write. */
+  turn: Promise<unknown>;
+  /** What is done after a loss, and against one. */
+  readonly recovery: BootRecovery;
   leasedUntil: number;
   announcedAt: number;
   /** Somebody waits until then to announce. */
@@ -87,6 +102,7 @@ export class BootObject extends IttyDurable {
     const config = readConfig(env);
     if (!config.ok) throw new Error(config.error.map(formatConfigError).join('; '));
     const store = openSqlBootStore(openDurableSql(state.storage));
+    beginSurvey(store);
     const rate = new JoinRate();
     for (const at of store.joinTimes(RATE_JOINS_MAX).toReversed()) rate.add(at);
     const inner: Inner = {
@@ -96,7 +112,16 @@ export class BootObject extends IttyDurable {
       rate,
       callBacks: new CallBacks(),
       signer: readSigner(store.meta),
-      joining: Promise.resolve(),
+      turn: Promise.resolve(),
+      recovery: new BootRecovery({
+        // Kept from itty, as all bindings are: for asking nodes alone.
+        env: env as unknown as Env,
+        config: config.value,
+        store,
+        log: createLog('boot', config.value.logLevel),
+        context: () => this.context(),
+        setSigner: (signer) => void (inner.signer = signer),
+      }),
       leasedUntil: 0,
       announcedAt: 0,
       awaitedUntil: 0,
@@ -108,10 +133,20 @@ export class BootObject extends IttyDurable {
     // Once in a network's life: keys are made asynchronously, and nobody may come in before there is one.
     if (!inner.signer)
       void state.blockConcurrencyWhile(async () => void (inner.signer = await createSigner(store.meta)));
+    else inner.recovery.tellIfLost();
   }
 
   override async fetch(request: Request): Promise<Response> {
-    const [, marker, action, target] = new URL(request.url).pathname.split('/');
+    const { pathname } = new URL(request.url);
+    if (request.method === 'PUT' && pathname === RESTORE_HEAD) {
+      const head = await request.json<BackupHead>();
+      return Response.json(await this.inTurn(() => this.state.inner.recovery.restoreHead(head)));
+    }
+    if (request.method === 'PUT' && pathname === RESTORE_ALLOCATIONS) {
+      const batch = await request.json<Allocation[]>();
+      return Response.json(await this.inTurn(async () => this.state.inner.recovery.restore(batch)));
+    }
+    const [, marker, action, target] = pathname.split('/');
     const allowed = marker === 'do' && action === 'call' && CALLS.includes(target ?? '');
     return allowed ? await super.fetch(request) : new Response('not a call of the boot object', { status: 403 });
   }
@@ -125,9 +160,13 @@ export class BootObject extends IttyDurable {
   }
 
   /** Whether a joiner from elsewhere may go on; `ticket`: its address is to be called back first. */
-  admit(request: boot.JoinRequest): object {
+  async admit(request: boot.JoinRequest): Promise<object> {
     const { inner } = this.state;
-    const admitted = boot.admit(this.context(), request);
+    let admitted = boot.admit(this.context(), request);
+    if (!admitted.ok && admitted.error.reason === 'surveying') {
+      await inner.recovery.survey(SURVEY_JOIN_CALLS_MAX);
+      admitted = boot.admit(this.context(), request);
+    }
     if (!admitted.ok) inner.refused++;
     if (!admitted.ok || !admitted.value.callBack) return admitted.ok ? { ok: true, value: { ticket: null } } : admitted;
     const { address } = request.record;
@@ -145,13 +184,37 @@ export class BootObject extends IttyDurable {
     return {};
   }
 
-  /** Allocates and certifies. Who may is decided before. */
-  async join(record: SelfRecord): Promise<object> {
-    const { inner } = this.state;
-    inner.joins++;
-    const mine = inner.joining.then(() => this.joinNext(record));
-    inner.joining = mine.catch(() => undefined);
-    return await mine;
+  /** Allocates and certifies. Who may is decided before; `tenure` is what a node of this deployment holds. */
+  async join(record: SelfRecord, tenure: Tenure | null): Promise<object> {
+    this.state.inner.joins++;
+    return await this.inTurn(() => this.joinNext(record, tenure));
+  }
+
+  /** Asks `limit` more nodes what they hold, where this object has just begun. */
+  async survey(limit: number): Promise<object> {
+    await this.state.inner.recovery.survey(limit);
+    return {};
+  }
+
+  /** The first part of a backup; `withKey`: with the secret half of the key. */
+  backupHead(withKey: boolean): object {
+    return this.state.inner.recovery.head(withKey);
+  }
+
+  /** All allocations, those of the dead too. */
+  allocations(after: Guid, limit: number): object {
+    return { allocations: this.state.inner.store.all(Math.min(after, GUID_MAX), limit) };
+  }
+
+  /** The operator says up to where GUIDs are taken. */
+  async raiseFloor(guid: Guid): Promise<object> {
+    return await this.inTurn(async () => this.state.inner.recovery.raiseFloor(guid));
+  }
+
+  /** A node of this deployment has left the network. */
+  depart(publicKey: string, incarnation: number): object {
+    this.state.inner.store.transaction(() => boot.depart(this.context(), publicKey, incarnation));
+    return {};
   }
 
   byGuid(guid: Guid): object {
@@ -171,10 +234,19 @@ export class BootObject extends IttyDurable {
   status(): object {
     const { store, joins, refused, lost, callBacks, rate } = this.state.inner;
     const now = Date.now();
-    const { networkKey } = this.context();
-    const callBacksNow = callBacks.size(now);
-    const recentJoins = rate.recent(now);
-    return { maxGuid: store.maxGuid(), networkKey, joins, refused, lost, callBacks: callBacksNow, recentJoins };
+    const context = this.context();
+    return {
+      maxGuid: highWater(store),
+      allocated: store.maxGuid(),
+      phase: phaseOf(context),
+      publicKey: context.networkKey,
+      networkKey: knownKey(context),
+      joins,
+      refused,
+      lost,
+      callBacks: callBacks.size(now),
+      recentJoins: rate.recent(now),
+    };
   }
 
   /** Signs an answer of which it is given the hash. Only ever an answer: the text says so. */
@@ -227,18 +299,39 @@ export class BootObject extends IttyDurable {
     return {};
   }
 
-  private async joinNext(record: SelfRecord): Promise<object> {
-    const { config, store } = this.state.inner;
-    const draft = boot.draftJoin(this.context(), record);
-    if (!draft.ok) return draft;
-    const { allocation, change } = draft.value;
-    if (change === null) return { ok: true, value: boot.joined(this.context(), allocation) };
-    const { guid, publicKey } = allocation;
-    const { network } = config.protocol;
-    const certificate = await signCertificate(this.signer(), network, guid, publicKey, allocation.certificate);
-    const certified = { ...allocation, certificate };
-    store.transaction(() => boot.commitJoin(this.context(), { allocation: certified, change }));
-    return { ok: true, value: boot.joined(this.context(), certified) };
+  /** Runs what writes allocations after what does so already. */
+  private async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const { inner } = this.state;
+    const mine = inner.turn.then(work);
+    inner.turn = mine.catch(() => undefined);
+    return await mine;
+  }
+
+  private async joinNext(record: SelfRecord, tenure: Tenure | null): Promise<object> {
+    const { store } = this.state.inner;
+    const taken = tenure && store.transaction(() => takeBack(this.context(), record, tenure));
+    if (taken && !taken.ok) return taken;
+    const isHeldUp = phaseOf(this.context()) === 'surveying' && !store.byKey(record.publicKey);
+    if (isHeldUp) await this.state.inner.recovery.survey(SURVEY_JOIN_CALLS_MAX);
+    const drafted = boot.draftJoin(this.context(), record);
+    if (!drafted.ok) return drafted;
+    const draft = await this.certified(drafted.value);
+    store.transaction(() => boot.commitJoin(this.context(), draft));
+    return { ok: true, value: boot.joined(this.context(), draft.allocation) };
+  }
+
+  /** A join with the certificate that it is stored with. One that another key has signed, before a loss or after it, is made anew. */
+  private async certified(draft: boot.JoinDraft): Promise<boot.JoinDraft> {
+    const context = this.context();
+    const { network } = context.config;
+    const { guid, publicKey, certificate } = draft.allocation;
+    const authority = { network, networkKey: context.networkKey };
+    const isDoubtful = draft.change === null && phaseOf(context) === 'open';
+    const isForeign = isDoubtful && !(await verifyCertificate(authority, guid, publicKey, certificate, context.now));
+    const { allocation, change } = isForeign ? boot.renewal(context, draft.allocation) : draft;
+    if (allocation.certificate.signature !== '') return { allocation, change };
+    const signed = await signCertificate(this.signer(), network, guid, publicKey, allocation.certificate);
+    return { allocation: { ...allocation, certificate: signed }, change };
   }
 
   private signer(): Signer {

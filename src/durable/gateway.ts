@@ -8,10 +8,13 @@ import { hashOf, toCanonical } from '../protocol/canonical.ts';
 import type { Joined } from '../protocol/effects.ts';
 import { CAPABILITIES, PATIENT_MS } from '../protocol/limits.ts';
 import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
-import { bootFacade } from './boot-facade.ts';
+import { bootFacade, type BootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
 import { peerClient } from './outside.ts';
 import { nodeStub } from './stubs.ts';
+
+/** Cursors of lists in the order of GUIDs. */
+const GUID_CURSOR = /^\d{1,10}$/;
 
 /** Gateways to the nodes of this deployment. */
 export function createGateways(env: Env, config: Config): Gateways {
@@ -47,19 +50,19 @@ function bootGateway(env: Env, config: Config): BootGateway {
   const boot = bootFacade(env);
   return {
     async status() {
-      const { maxGuid, networkKey } = await boot.status();
+      const { maxGuid, allocated, publicKey, networkKey } = await boot.status();
       return {
         network: config.protocol.network,
         guid: BOOT_GUID,
         address: config.publicUrl ?? 'local:',
-        publicKey: networkKey,
+        publicKey,
         networkKey,
         certificate: null,
         incarnation: 0,
         capabilities: CAPABILITIES,
         maxGuid,
         time: Date.now(),
-        peers: { alive: maxGuid },
+        peers: { alive: allocated },
         messages: 0,
         lastSyncAt: null,
         nextSyncAt: null,
@@ -77,20 +80,28 @@ function bootGateway(env: Env, config: Config): BootGateway {
     },
     member: (guid) => boot.byGuid(guid),
     async members(cursor, limit) {
-      if (cursor !== null && !/^\d{1,10}$/.test(cursor)) return null;
+      if (cursor !== null && !GUID_CURSOR.test(cursor)) return null;
       const peers = await boot.page(Number(cursor ?? 0), limit);
       return { members: peers, next: peers.length === limit ? String(peers.at(-1)?.guid ?? 0) : null };
     },
+    ...backupGateway(boot),
     // What a caller tells of members is nothing to the boot node, which has certified them.
     sync: (request) => boot.sync({ ...request, members: [], digest: null, wanted: [], doubted: [] }),
     async samples() {
-      const { maxGuid, joins, refused, lost, callBacks, recentJoins } = await boot.status();
+      const { maxGuid, allocated, phase, joins, refused, lost, callBacks, recentJoins } = await boot.status();
       const sample = (name: string, help: string, value: number): Sample => {
         const type = name.endsWith('_total') ? 'counter' : 'gauge';
         return { name: `pychain_${name}`, help, type, labels: {}, value };
       };
       return [
-        sample('guids_allocated', 'GUIDs allocated', maxGuid),
+        sample('guids_allocated', 'Highest GUID whose allocation is here', allocated),
+        sample('max_guid', 'No GUID up to this one is given again', maxGuid),
+        sample(
+          'boot_surveying',
+          '1 while the boot node has not heard from all of its nodes',
+          Number(phase === 'surveying'),
+        ),
+        sample('boot_lost', '1 while the boot node has not the key of its network', Number(phase === 'lost')),
         sample('join_calls_total', 'Joins that came through', joins),
         sample('joins_refused_total', 'Joiners that were not let in', refused),
         sample('joins_recent', 'Joiners lately, as the price of joining counts them', recentJoins),
@@ -99,6 +110,23 @@ function bootGateway(env: Env, config: Config): BootGateway {
       ];
     },
   };
+}
+
+/** What the API's backup routes ask. */
+function backupGateway(boot: BootFacade) {
+  return {
+    async backup(withKey) {
+      return { ...(await boot.backupHead(withKey)), exportedAt: Date.now() };
+    },
+    async allocations(cursor, limit) {
+      if (cursor !== null && !GUID_CURSOR.test(cursor)) return null;
+      const allocations = await boot.allocations(Number(cursor ?? 0), limit);
+      return { allocations, next: allocations.length === limit ? String(allocations.at(-1)?.guid ?? 0) : null };
+    },
+    beginRestore: (head) => boot.restoreHead(head),
+    restore: (allocations) => boot.restore(allocations),
+    raiseFloor: (guid) => boot.raiseFloor(guid),
+  } satisfies Partial<BootGateway>;
 }
 
 /**

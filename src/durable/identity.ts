@@ -1,5 +1,6 @@
-// A node's Ed25519 key and what it says of itself: the key is made once, kept in its own storage and never leaves it.
-import { generateKey, openSigner, type Signer, type StoredKey } from '../crypto/keys.ts';
+// A node's Ed25519 key and what it says of itself: the key is made once and kept in its own storage. A node's never leaves it; the boot
+// node's does in a backup whose operator asks for it.
+import { generateKey, openSigner, signText, verifyText, type Signer, type StoredKey } from '../crypto/keys.ts';
 import { signRecord } from '../crypto/signatures.ts';
 import { CAPABILITIES } from '../protocol/limits.ts';
 import type { MetaTable } from '../protocol/store.ts';
@@ -9,10 +10,18 @@ import type { SelfRecord } from '../protocol/types.ts';
 const IDENTITY_KEY = 'identity';
 /** Meta key: the signed record. */
 const SELF_KEY = 'self';
+/** Signed to see whether a key works; of no kind that anybody believes, see signed-text.ts. */
+const PROBE_TEXT = 'a key that is restored';
 
 export interface Identity {
   readonly signer: Signer;
   readonly self: SelfRecord;
+}
+
+/** A key pair, and its signer. */
+export interface Pair {
+  readonly signer: Signer;
+  readonly key: StoredKey;
 }
 
 /** The stored key, or null before the first start. */
@@ -26,6 +35,26 @@ export async function createSigner(meta: MetaTable): Promise<Signer> {
   const key = await generateKey();
   meta.set(IDENTITY_KEY, JSON.stringify(key));
   return openSigner(key);
+}
+
+/** The secret half of the stored key, base64url; null before the first start. */
+export function readPrivateKey(meta: MetaTable): string | null {
+  const text = meta.get(IDENTITY_KEY);
+  return text === null ? null : (JSON.parse(text) as StoredKey).d;
+}
+
+/** A key pair that was told; null where its halves do not belong together. */
+export async function openPair(publicKey: string, privateKey: string): Promise<Pair | null> {
+  const key = { kty: 'OKP', crv: 'Ed25519', x: publicKey, d: privateKey };
+  const signer = openSigner(key);
+  // A runtime may refuse such a key, or sign what nobody can verify.
+  const signature = await signText(signer, PROBE_TEXT).catch(() => '');
+  return (await verifyText(publicKey, signature, PROBE_TEXT)) ? { signer, key } : null;
+}
+
+/** Puts a key in the place of the one that is stored. */
+export function storeKey(meta: MetaTable, { key }: Pair): void {
+  meta.set(IDENTITY_KEY, JSON.stringify(key));
 }
 
 /** The stored identity; null where there is none yet, or where it says something else than what is true now. */

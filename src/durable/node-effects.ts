@@ -1,5 +1,6 @@
 // What a hosted node does after its transactions: calls to others and to the queues, whose outcomes come back as inputs.
 import type { Config } from '../config.ts';
+import type { Surveyed } from '../protocol/boot-survey.ts';
 import type { Driver } from '../protocol/driver.ts';
 import type { Effect, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
@@ -32,7 +33,8 @@ export interface NodeShell {
   readonly log: Log;
   running(): Driver;
   trusted(): NodeTrust;
-  own(): Identity;
+  /** What it holds of its membership, for a boot object that may have lost its own. */
+  tenure(): Promise<Surveyed>;
   signed(drafted: Draft): Promise<SignedOrigination>;
   renewIdentity(above: number | null): Promise<Identity>;
   assume(identity: Identity): void;
@@ -97,7 +99,7 @@ export class NodeEffects {
     let reason: string;
     try {
       if (this.#shell.address === this.#shell.config.protocol.hostedPrefix) throw new Error('this object has no slot');
-      const joined = await withTimeout(boot.join(this.#shell.own().self), JOIN_TIMEOUT_MS, 'join');
+      const joined = await withTimeout(boot.joinHosted(await this.#shell.tenure()), JOIN_TIMEOUT_MS, 'join');
       if (joined.ok) {
         this.#shell.running().submit({ type: 'join-accepted', joined: joined.value });
         void this.#shell.follow(() => boot.announceSoon(this.#shell.env.DELIVERIES));

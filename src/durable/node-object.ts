@@ -7,6 +7,7 @@ import { formatConfigError, readConfig, type Config } from '../config.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
 import { signText, type Signer } from '../crypto/keys.ts';
 import { signMessage } from '../crypto/signatures.ts';
+import type { Surveyed } from '../protocol/boot-survey.ts';
 import { Driver } from '../protocol/driver.ts';
 import type {
   Originated,
@@ -27,6 +28,7 @@ import { answerHashText } from '../protocol/signed-text.ts';
 import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
+import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
 import { readIdentity, renewIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
@@ -78,7 +80,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       log: this.#log,
       running: () => this.#running(),
       trusted: () => this.#trusted(),
-      own: () => this.#own(),
+      tenure: () => this.tenure(),
       signed: (drafted) => this.#signed(drafted),
       renewIdentity: (above) => this.#renewIdentity(above),
       assume: (renewed) => this.#assume(renewed),
@@ -98,6 +100,15 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     await this.#effects.joining;
     await this.#setAlarm(driver.state.timers.earliest());
     return driver.state.guid;
+  }
+
+  /** What this node holds of its membership and has seen, for a boot object that has just begun. */
+  async tenure(): Promise<Surveyed> {
+    const { membership, seenGuid } = this.#running().state;
+    const { self: record } = this.#own();
+    if (!membership) return { record, tenure: null };
+    const { guid, networkKey, certificate } = membership;
+    return { record, tenure: { guid, seenGuid, networkKey, certificate } };
   }
 
   override async alarm(): Promise<void> {
@@ -146,7 +157,18 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const farewell = await this.#signed(drafted.value);
     const reply = driver.submit({ type: 'leave', farewell });
     if (reply.type !== 'left') throw new Error('assertion failed: leaving has a result');
+    if (reply.result.ok) void this.#follow(() => this.#tellBoot());
     return reply.result;
+  }
+
+  /** Nothing depends on it: newcomers would find out by themselves. */
+  async #tellBoot(): Promise<void> {
+    const { publicKey, incarnation } = this.#own().self;
+    try {
+      await bootFacade(this.env).depart(publicKey, incarnation);
+    } catch (cause) {
+      this.#log('WARNING', 'network_sync', 'boot_not_told', { reason: reasonOf(cause) });
+    }
   }
 
   /** Comes back with its GUID, as another incarnation than the one that left. */

@@ -1,7 +1,7 @@
 // What the queue's consumers and the cron tick need of this deployment's objects.
 import type { Config } from '../config.ts';
 import type { TickPorts } from '../cron/tick.ts';
-import { IMPATIENT_MS, PATIENT_MS } from '../protocol/limits.ts';
+import { IMPATIENT_MS, PATIENT_MS, SURVEY_CALLS_MAX } from '../protocol/limits.ts';
 import { BOOT_GUID } from '../protocol/types.ts';
 import type { ConsumerPorts } from '../queue/consumer.ts';
 import type { DeadLetterPorts } from '../queue/dead-letters.ts';
@@ -18,6 +18,9 @@ const DELIVER_TIMEOUT_MS = 5_000;
 
 /** A boot object that hangs must not keep nodes asleep. */
 const BOOT_TIMEOUT_MS = 5_000;
+
+/** Asking the nodes goes on by itself, and the next tick looks again. */
+const SURVEY_TIMEOUT_MS = 30_000;
 
 /** Ports of the consumer of deliveries to this deployment's own nodes. */
 export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
@@ -81,7 +84,10 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
   return {
     nodeCount: config.nodeCount,
     async members() {
-      return (await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object')).maxGuid;
+      const { phase, allocated } = await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object');
+      if (phase !== 'surveying') return allocated;
+      await withTimeout(boot.survey(SURVEY_CALLS_MAX), SURVEY_TIMEOUT_MS, 'survey');
+      return (await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object')).allocated;
     },
     async prepare(slot) {
       await nodeStub(env, slot).samples();

@@ -4,6 +4,7 @@ import type { Env } from './env.ts';
 import type { CallingNode } from '../api/peer-client.ts';
 import type { Admission, MemberPage, MessagePage, NodeStatus, ProvenCaller, Sample } from '../api/ports.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
+import type { Surveyed } from '../protocol/boot-survey.ts';
 import type { Originated, Origination, OriginationError, Outcome, Undeliverable } from '../protocol/effects.ts';
 import type { Sender } from '../protocol/job.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
@@ -12,6 +13,7 @@ import type { Delivery, Guid, MessageId, Peer, Result, StoredMessage } from '../
 /** What this Worker calls on a hosted node. All of it takes and gives plain data. */
 export interface NodeCalls {
   wake(): Promise<Guid | null>;
+  tenure(): Promise<Surveyed>;
   deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]>;
   deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
   originate(origination: Origination): Promise<Result<Originated, OriginationError>>;

@@ -2,10 +2,12 @@
 // function that writes runs inside one transaction of the boot store; signatures are made and checked by the shell around them.
 import { addressFault, addressGroup, type AddressFault } from './address.ts';
 import { bitsOf, checkWork, requiredBits, type Solution, type WorkFault } from './admission.ts';
+import { knownKey, phaseOf } from './boot-phase.ts';
 import type { Canonical } from './canonical.ts';
 import { certificateLifetime, isRenewalDue } from './certificate.ts';
 import type { ProtocolConfig } from './config.ts';
 import type { Joined } from './effects.ts';
+import { highWater } from './guid-floor.ts';
 import { packJobs, type Bundle, type Job } from './job.ts';
 import { ANNOUNCED_MEMBERS_MAX, GUID_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX } from './limits.ts';
 import { writeMember } from './member.ts';
@@ -33,7 +35,7 @@ export interface BootContext {
   readonly rng: () => number;
   readonly config: ProtocolConfig;
   readonly address: string;
-  /** The network's public key. */
+  /** The public key that this object signs with: the network's, unless its storage was lost. */
   readonly networkKey: string;
   /** Hex; what challenges are known by. */
   readonly secret: string;
@@ -50,6 +52,10 @@ export interface JoinRequest {
 }
 
 export type JoinError =
+  /** The boot node has just begun, and does not know yet which GUIDs are free. */
+  | { readonly reason: 'surveying' }
+  /** The boot node has not the network's key any more: its operator must restore it. */
+  | { readonly reason: 'lost' }
   | { readonly reason: 'bad-key' }
   | { readonly reason: 'bad-address'; readonly fault: AddressFault | null }
   | { readonly reason: WorkFault }
@@ -61,7 +67,7 @@ export type JoinError =
 /** A join that may go through: what is to be stored once the certificate is signed. */
 export interface JoinDraft {
   readonly allocation: Allocation;
-  /** Null: nothing is to be signed or stored. */
+  /** Null: nothing is to be stored. What is to be signed first is a certificate without a signature. */
   readonly change: 'new' | 'moved' | 'renewed' | null;
 }
 
@@ -77,6 +83,9 @@ const UNANNOUNCED_MAX = 10_000;
  */
 export function admit(context: BootContext, { record, work }: JoinRequest): Result<{ callBack: boolean }, JoinError> {
   const { store, config, now, secret } = context;
+  const phase = phaseOf(context);
+  // Whom it lets in now no member would believe.
+  if (phase === 'lost') return err({ reason: 'lost' });
   const form = formFault(record) ?? placeFault(context, record);
   if (form) return err(form);
   if (work !== null) {
@@ -95,6 +104,7 @@ export function admit(context: BootContext, { record, work }: JoinRequest): Resu
   if (isElsewhere && store.groupSize(group, now) >= config.groupMembersMax) {
     return err({ reason: 'group-full', group, max: config.groupMembersMax });
   }
+  if (!known && phase === 'surveying') return err({ reason: 'surveying' });
   return ok({ callBack: known?.address !== record.address });
 }
 
@@ -106,18 +116,21 @@ export function draftJoin(context: BootContext, record: SelfRecord): Result<Join
   const { store, config, now } = context;
   const form = formFault(record);
   if (form) return err(form);
+  const phase = phaseOf(context);
   const known = store.byKey(record.publicKey);
   if (known) {
     const stale = staleness(known, record);
     if (stale) return err(stale);
     const isMoved = record.incarnation > known.incarnation;
-    const { certificate } = known;
-    if (!isMoved && !isRenewalDue(certificate, now)) return ok({ allocation: known, change: null });
-    const renewed = period(now, now - known.joinedAt, config);
-    const allocation = { ...known, ...placed(record), certificate: renewed };
-    return ok({ allocation, change: isMoved ? 'moved' : 'renewed' });
+    // While the network's key is not here, its certificate is better than any that could be made.
+    const isKept = phase === 'lost' || (!isMoved && !isRenewalDue(known.certificate, now));
+    if (isKept && !isMoved) return ok({ allocation: known, change: null });
+    const allocation = { ...known, ...placed(record) };
+    return ok({ ...(isKept ? { allocation } : renewal(context, allocation)), change: isMoved ? 'moved' : 'renewed' });
   }
-  const guid = store.maxGuid() + 1;
+  if (phase === 'surveying') return err({ reason: 'surveying' });
+  if (phase === 'lost' && !isHosted(record, config.hostedPrefix)) return err({ reason: 'lost' });
+  const guid = highWater(store) + 1;
   // Those who are gone take no room in a roster; their GUIDs are not given again, but there are enough of these.
   const isFull = guid > ROSTER_MEMBERS_MAX && store.countLiving(now) >= ROSTER_MEMBERS_MAX;
   if (isFull || guid > GUID_MAX) return err({ reason: 'network-full', max: ROSTER_MEMBERS_MAX });
@@ -126,12 +139,18 @@ export function draftJoin(context: BootContext, record: SelfRecord): Result<Join
   return ok({ allocation: { guid, publicKey, ...placed(record), certificate, joinedAt: now }, change: 'new' });
 }
 
+/** A new certificate for a member: where its is due, or is not by the key that this object signs with. */
+export function renewal({ now, config }: BootContext, allocation: Allocation): JoinDraft {
+  const certificate = period(now, now - allocation.joinedAt, config);
+  return { allocation: { ...allocation, certificate }, change: 'renewed' };
+}
+
 /** Stores a join whose certificate is signed. No other join may have come between. */
 export function commitJoin(context: BootContext, { allocation, change }: JoinDraft): void {
   const { store, config } = context;
   if (change === null) return;
   if (change === 'new') {
-    assert(allocation.guid === store.maxGuid() + 1, 'joins are committed one after the other');
+    assert(allocation.guid === highWater(store) + 1, 'joins are committed one after the other');
     if (isHosted(allocation, config.hostedPrefix)) retire(context, allocation.address);
     store.insert(allocation);
   } else store.update(allocation);
@@ -142,20 +161,36 @@ export function commitJoin(context: BootContext, { allocation, change }: JoinDra
 }
 
 /** A node of this deployment lost its storage, and with it its key: its old GUID is nobody's any more. */
-function retire({ store, now }: BootContext, address: string): void {
+export function retire({ store, now }: BootContext, address: string): void {
   for (const gone of store.byAddress(address, now)) {
     store.update({ ...gone, certificate: { ...gone.certificate, expiresAt: now } });
   }
 }
 
+/** A member has left: newcomers are not told of it any more. One that has come back since, with a later record, has not. */
+export function depart({ store, now }: BootContext, publicKey: string, incarnation: number): void {
+  const known = store.byKey(publicKey);
+  if (!known || known.incarnation !== incarnation || known.certificate.expiresAt <= now) return;
+  store.update({ ...known, certificate: { ...known.certificate, expiresAt: now } });
+}
+
 /** The answer to a join. Half of the members are of the longest standing: whoever joins just now by the thousand fills the rest. */
-export function joined({ store, networkKey, now }: BootContext, allocation: Allocation): Joined {
+export function joined(context: BootContext, allocation: Allocation): Joined {
+  const { store, now } = context;
   const half = MEMBERS_PAGE_MAX / 2;
   const oldest = store.page(0, half, now);
   const newest = store.newest(half, now).filter(({ guid }) => guid > (oldest.at(-1)?.guid ?? 0));
   const members = [...oldest, ...newest.toReversed()].filter(({ guid }) => guid !== allocation.guid).map(toMember);
   const { guid, address, incarnation, certificate } = allocation;
-  return { guid, address, incarnation, certificate, networkKey, maxGuid: store.maxGuid(), members };
+  return {
+    guid,
+    address,
+    incarnation,
+    certificate,
+    networkKey: knownKey(context),
+    maxGuid: highWater(store),
+    members,
+  };
 }
 
 /** What members are still to be told, as message bodies to sign; null where there is nothing. */
@@ -164,7 +199,8 @@ export function announcement(
 ): { readonly guids: readonly Guid[]; readonly bodies: readonly Canonical[] } | null {
   const { store, config, now, address } = context;
   const guids = unannounced(store);
-  if (guids.length === 0) return null;
+  // Peers outside would take a message by another key than the network's for a forgery of whoever brings it.
+  if (guids.length === 0 || phaseOf(context) === 'lost') return null;
   const members = guids.flatMap((guid) => store.byGuid(guid) ?? []).map(toMember);
   const bodies: Canonical[] = [];
   for (let start = 0; start < members.length; start += ANNOUNCED_MEMBERS_MAX) {

@@ -192,6 +192,22 @@ export const JOIN_RATE_HALF_LIFE_MS = 300_000;
 export const CALLBACKS_MAX = 32;
 export const CALLBACKS_GROUP_MAX = 4;
 
+/** Lines of allocations in one backup of the boot node: those of the dead too, ten for each that may live. */
+export const BACKUP_ALLOCATIONS_MAX = 1_000_000;
+
+/** Longest JSON of one allocation in a backup, bytes: a member, and when it joined. */
+export const BACKUP_ENTRY_BYTES_MAX = 1_500;
+
+/** Allocations in one request to restore them, and in one page. */
+export const BACKUP_PAGE_MAX = 128;
+
+/** How far one call may raise the floor of allocation: a slip of the finger must not end a network's GUIDs (guess). */
+export const FLOOR_RISE_MAX = 2 ** 24;
+
+/** Nodes that a boot object which has just begun asks in one go: at a tick, and for a join that waits for it. */
+export const SURVEY_CALLS_MAX = 2_000;
+export const SURVEY_JOIN_CALLS_MAX = 128;
+
 /** First pause after a failed join, handover or repair, doubled each time up to the maximum. */
 export const BACKOFF_MS_MIN = 1_000;
 export const BACKOFF_MS_MAX = 60_000;
@@ -203,6 +219,9 @@ if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX + WANTED_MAX * 67 + DO
 if (DOUBTED_MAX > MEMBERS_PAGE_MAX) throw new Error('limits: answers to doubts must fit a page');
 if (MEMBERS_PAGE_MAX * MEMBER_BYTES_MAX + FRAME_BYTES_MAX > ANSWER_BYTES_MAX)
   throw new Error('limits: a page of members must fit an answer');
+if (BACKUP_PAGE_MAX * BACKUP_ENTRY_BYTES_MAX > BODY_BYTES_MAX)
+  throw new Error('limits: a page of a backup must fit a body');
+if (BACKUP_ENTRY_BYTES_MAX < MEMBER_BYTES_MAX + 40) throw new Error('limits: an allocation is a member and a time');
 if (ANNOUNCED_MEMBERS_MAX * MEMBER_BYTES_MAX > MESSAGE_BYTES_MAX)
   throw new Error('limits: an announcement must fit a message');
 if (IMPATIENT_MS >= 1_000) throw new Error('limits: peers that are not trusted may cost less than a second a round');

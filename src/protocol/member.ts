@@ -71,7 +71,8 @@ function isWholeSeconds(value: JsonValue | undefined): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 1e11;
 }
 
-function isCapabilities(value: JsonValue | undefined): value is readonly string[] {
+/** Whether a JSON value is a list of capabilities within its limits. */
+export function isCapabilities(value: JsonValue | undefined): value is readonly string[] {
   if (!Array.isArray(value) || value.length > CAPABILITIES_MAX) return false;
   return (value as readonly JsonValue[]).every(
     (name) => typeof name === 'string' && name.length <= CAPABILITY_CHARS_MAX && /^[a-z0-9-]+$/.test(name),

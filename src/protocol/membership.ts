@@ -57,6 +57,8 @@ function isWellKnown({ state, self, config, now }: Context): boolean {
   const { membership } = state;
   if (membership?.address !== self.address || membership.incarnation !== self.incarnation) return false;
   if (membership.certificate === null || isRenewalDue(membership.certificate, now)) return false;
+  // The operator has taken a new key of the network for good, see boot-phase.ts.
+  if (config.networkKey !== null && config.networkKey !== membership.networkKey) return false;
   if (state.rosterDamaged) return false;
   // Nobody whom we know can be reached: the whole network may have moved while we slept.
   return state.roster.size === 0 || hasCandidate(state.roster, config.hostedPrefix);
@@ -78,6 +80,7 @@ export function joinAccepted(context: Context, joined: Joined): Effect[] {
     return [logged('CRITICAL', 'network_sync', 'membership_conflict', offered)];
   }
   state.setMembership({ guid, address, incarnation, certificate, networkKey });
+  state.noteSeen(joined.maxGuid);
   state.rosterDamaged = false;
   state.joinFailures = 0;
   state.counters.add('joins');

@@ -58,6 +58,8 @@ const MEMBERSHIP_KEY = 'membership';
 const SETTLED_KEY = 'settled';
 /** Meta key: when this node left the network; empty after it came back. */
 const LEFT_KEY = 'left_at';
+/** Meta key: the highest GUID ever seen, where no record that is kept tells of it. */
+const SEEN_KEY = 'seen_guid';
 
 export class NodeState {
   readonly store: NodeStore;
@@ -102,6 +104,8 @@ export class NodeState {
   #membership: Membership | null;
   #settled: number;
   #leftAt: Millis | null;
+  #seenGuid: Guid;
+  #storedSeenGuid: Guid;
 
   constructor(store: NodeStore, config: ProtocolConfig, counters: Counters) {
     this.store = store;
@@ -121,6 +125,8 @@ export class NodeState {
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
     this.#leftAt = readNumber(store.meta.get(LEFT_KEY));
+    this.#storedSeenGuid = readNumber(store.meta.get(SEEN_KEY)) ?? 0;
+    this.#seenGuid = Math.max(this.#storedSeenGuid, this.maxGuid);
   }
 
   /** Null before the node has joined. */
@@ -150,6 +156,27 @@ export class NodeState {
   /** Highest GUID that this node knows, its own included. */
   get maxGuid(): Guid {
     return Math.max(this.guid ?? 0, this.roster.maxGuid);
+  }
+
+  /**
+   * Highest GUID that this node has ever known to be given, to members whom it has forgotten too: a boot node that lost its storage asks
+   * for it, and gives no GUID up to there.
+   */
+  get seenGuid(): Guid {
+    return Math.max(this.#seenGuid, this.maxGuid);
+  }
+
+  /** The boot node said that GUIDs up to this one are given. */
+  noteSeen(guid: Guid): void {
+    this.#seenGuid = Math.max(this.#seenGuid, guid);
+  }
+
+  /** At the end of each input: stores what no kept record tells. A row only when the highest member was forgotten, or is not known here. */
+  flushSeen(): void {
+    this.#seenGuid = this.seenGuid;
+    if (this.#seenGuid <= Math.max(this.maxGuid, this.#storedSeenGuid)) return;
+    this.#storedSeenGuid = this.#seenGuid;
+    this.store.meta.set(SEEN_KEY, String(this.#seenGuid));
   }
 
   get settled(): number {

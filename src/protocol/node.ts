@@ -43,6 +43,7 @@ export function handle(context: Context, input: Input): Handled {
   const effects = [...state.damage.splice(0), ...repair, ...handled.effects, ...handOver(context)];
   armRepairTimer(context);
   state.roster.flush();
+  state.flushSeen();
   return { reply: handled.reply, effects };
 }
 

@@ -97,6 +97,10 @@ export interface BootStore {
   byAddress(address: string, now: Millis): readonly Allocation[];
   /** Living allocations (their certificates run out after `now`) with a GUID above `after`, ascending, at most `limit`. */
   page(after: Guid, limit: number, now: Millis): readonly Allocation[];
+  /** Allocations with a GUID above `after`, those of the dead too, ascending, at most `limit`. */
+  all(after: Guid, limit: number): readonly Allocation[];
+  /** How many allocations there are, those of the dead too. */
+  count(): number;
   /** Living allocations with the highest GUIDs, descending, at most `limit`. */
   newest(limit: number, now: Millis): readonly Allocation[];
   /** Living allocations of an address group. */

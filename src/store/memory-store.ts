@@ -128,6 +128,11 @@ export function createMemoryBootStore(): BootStore {
       living(now)
         .filter((row) => row.guid > after)
         .slice(0, limit),
+    all: (after, limit) =>
+      ascending()
+        .filter((row) => row.guid > after)
+        .slice(0, limit),
+    count: () => rows.map.size,
     newest: (limit, now) => living(now).toReversed().slice(0, limit),
     groupSize: (group, now) => living(now).filter((row) => row.group === group).length,
     countLiving: (now) => living(now).length,

@@ -34,6 +34,10 @@ export function openSqlBootStore(sql: Sql): BootStore {
         .all(`${SELECT} WHERE guid > ? AND expires_at > ? ORDER BY guid LIMIT ?`, after, now, limit)
         .map(readAllocation);
     },
+    all(after, limit) {
+      return sql.all(`${SELECT} WHERE guid > ? ORDER BY guid LIMIT ?`, after, limit).map(readAllocation);
+    },
+    count: () => count(sql.all('SELECT COUNT(*) AS count FROM allocations')),
     newest(limit, now) {
       return sql.all(`${SELECT} WHERE expires_at > ? ORDER BY guid DESC LIMIT ?`, now, limit).map(readAllocation);
     },

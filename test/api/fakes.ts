@@ -3,6 +3,7 @@ import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
 import type { BootGateway, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
 import { writeCertificateHeader } from '../../src/protocol/certificate.ts';
+import type { Allocation } from '../../src/protocol/store.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
 import { handSigned, newKey } from '../crypto/hand-signed.ts';
 import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
@@ -123,7 +124,25 @@ const boot: BootGateway = {
       members: [member],
     },
   }),
+  backup: async () => ({
+    network: 'test',
+    networkKey: KEY,
+    privateKey: null,
+    maxGuid: 7,
+    count: 1,
+    exportedAt: 1_700_000_000_500,
+  }),
+  allocations: async (cursor) => (cursor === 'bad' ? null : { allocations: [allocation], next: '2' }),
+  beginRestore: async ({ maxGuid }) => ({ ok: true, value: { maxGuid, keyReplaced: false } }),
+  restore: async (allocations) => ({ ok: true, value: { new: allocations.length, newer: 0, kept: 0 } }),
+  raiseFloor: async (maxGuid) => ({ ok: true, value: { maxGuid } }),
 };
+
+/** A line of a backup, and the same on the wire. */
+export const allocation: Allocation = { ...member, group: '127.0.0.1', joinedAt: 1_600_000_000_500 };
+export const allocationWire = { ...memberWire, joined_at: 1_600_000_000.5 };
+
+export const backupWire = { network: 'test', network_key: KEY, max_guid: 7 };
 
 export interface Call {
   readonly to: 'node' | 'boot';
@@ -249,6 +268,9 @@ const operators = { signing: null, isOperators: true } as const;
 export const BODY_ROUTES: readonly BodyRoute[] = [
   { ...operators, method: 'POST', path: `${NODE}/messages`, body: { data: { a: 1 } }, ok: 202 },
   { ...operators, method: 'PUT', path: `${NODE}/broadcast`, body: broadcast, ok: 200 },
+  { ...operators, method: 'PUT', path: `${BOOT}/boot/backup`, body: backupWire, ok: 200 },
+  { ...operators, method: 'PUT', path: `${BOOT}/boot/allocations`, body: { allocations: [allocationWire] }, ok: 200 },
+  { ...operators, method: 'PUT', path: `${BOOT}/boot/floor`, body: { max_guid: 7 }, ok: 200 },
   { ...unsigned, method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
   { ...unsigned, method: 'POST', path: `${BOOT}/sync`, body: syncBody, ok: 200 },
   { ...unsigned, signing: 'key', method: 'PUT', path: `${BOOT}/network/join`, body: joinBody, ok: 200 },

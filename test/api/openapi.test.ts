@@ -19,7 +19,17 @@ interface Document {
   readonly components: { schemas: Record<string, JsonObject>; securitySchemes: JsonObject };
 }
 
-const OPERATOR_CALLS = ['POST /messages', 'PUT /broadcast', 'POST /network/leave', 'POST /network/return'];
+const OPERATOR_CALLS = [
+  'POST /messages',
+  'PUT /broadcast',
+  'POST /network/leave',
+  'POST /network/return',
+  'GET /boot/backup',
+  'PUT /boot/backup',
+  'GET /boot/allocations',
+  'PUT /boot/allocations',
+  'PUT /boot/floor',
+];
 
 describe.each([
   { base: NODE, routed: '/n/:slot/api/v1', signed: ['POST /sync', 'POST /deliveries'] },

@@ -7,6 +7,7 @@ import {
   announcementJobs,
   bootSync,
   commitJoin,
+  depart,
   draftJoin,
   joined,
   toMember,
@@ -251,6 +252,27 @@ describe('a node of this deployment that lost its storage', () => {
     join(context, outside(1));
     join(context, outside(2, { address: outside(1).address }));
     expect(context.store.page(0, 9, NOW).map(({ guid }) => guid)).toEqual([1, 2]);
+  });
+});
+
+describe('a member that has left', () => {
+  it('is told of to newcomers no more, until it comes back with a later record', () => {
+    const context = boot();
+    const leaver = outside(1);
+    join(context, leaver);
+    join(context, outside(2));
+    const told = () => {
+      const { members } = joined(context, join(context, outside(3)).allocation);
+      return members.map(({ guid }) => guid);
+    };
+    expect(told()).toEqual([1, 2]);
+    depart(context, leaver.publicKey, 0);
+    expect(told()).toEqual([2]);
+    // A word from before it came back changes nothing.
+    expect(join(context, { ...leaver, incarnation: 1 })).toMatchObject({ change: 'moved', allocation: { guid: 1 } });
+    depart(context, leaver.publicKey, 0);
+    expect(told()).toEqual([1, 2]);
+    depart(context, 'nobody', 0);
   });
 });
 

@@ -198,6 +198,17 @@ export function describeBootStore(name: string, withStore: WithStore<BootStore>)
         expect(store.byKey('key4')?.guid).toBe(4);
       }));
 
+    it('lists and counts all, the dead too, in ascending order', () =>
+      withStore((store) => {
+        expect([store.all(0, 10), store.count()]).toEqual([[], 0]);
+        for (const guid of [4, 1, 9]) store.insert(allocation(guid, guid === 1 ? {} : { certificate: until(0) }));
+        expect(guids(store.all(0, 10))).toEqual([1, 4, 9]);
+        expect(guids(store.all(1, 1))).toEqual([4]);
+        expect(store.all(4, 10)).toEqual([allocation(9, { certificate: until(0) })]);
+        expect(guids(store.all(9, 10))).toEqual([]);
+        expect(store.count()).toBe(3);
+      }));
+
     it('the newest come first, the living alone, so many', () =>
       withStore((store) => {
         for (const guid of [1, 2, 3, 4]) store.insert(allocation(guid));

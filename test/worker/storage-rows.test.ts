@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import document from '../../docs/storage.md?raw';
 import { openDurableSql } from '../../src/durable/durable-sql.ts';
 import { commitJoin, draftJoin } from '../../src/protocol/boot.ts';
+import { endSurvey } from '../../src/protocol/boot-phase.ts';
 import { Nonces } from '../../src/protocol/nonces.ts';
 import { Roster } from '../../src/protocol/roster.ts';
 import { openSqlBootStore } from '../../src/store/sql-boot-store.ts';
@@ -139,6 +140,7 @@ describe('rows written', () => {
     await runInDurableObject(stub, (_, state) => {
       const sql = openDurableSql(state.storage);
       const store = openSqlBootStore(sql);
+      endSurvey(store);
       const trust = { networkKey: keyOf(0), secret: '00'.repeat(32), recentJoins: 0 };
       const context = { now: 5_000, rng: () => 0, config: TEST_CONFIG, address: 'local:', ...trust, store };
       const joins = () =>
