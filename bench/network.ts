@@ -25,17 +25,20 @@ export interface Measured extends LocalNetwork {
   readonly trouble: readonly string[];
 }
 
-let bundled: Promise<string> | null = null;
+/** By entry point. */
+const bundles = new Map<string | undefined, Promise<string>>();
 
-/** Starts a network of `nodes` and waits until everybody knows everybody. */
+/** Starts a network of `nodes` and waits until everybody knows everybody. `entry`: another Worker than that of wrangler.toml. */
 export async function startMeasured(
   nodes: number,
   vars: Readonly<Record<string, string>>,
   storageDir: string | null = null,
   port?: number,
+  entry?: string,
 ): Promise<Measured> {
-  bundled ??= bundleWorker();
-  const bundle = await bundled;
+  const bundling = bundles.get(entry) ?? bundleWorker(undefined, entry);
+  bundles.set(entry, bundling);
+  const bundle = await bundling;
   const trouble: string[] = [];
   const onLog = ({ text }: RuntimeLine) => {
     if (!text.startsWith('{') || /"level":"(ERROR|CRITICAL)"/.test(text)) trouble.push(text);
@@ -96,12 +99,17 @@ export async function getJson(url: string): Promise<unknown> {
 }
 
 /** Originates a message; gives its id. Waits and tries again where the node says that it's busy. */
-export async function broadcast(network: LocalNetwork, slot: number, data: object): Promise<string> {
+export async function broadcast(
+  network: LocalNetwork,
+  slot: number,
+  data: object,
+  ttlSeconds?: number,
+): Promise<string> {
   for (;;) {
     const response = await fetch(`${network.url}/n/${slot}/api/v1/messages`, {
       method: 'POST',
       headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ data }),
+      body: JSON.stringify({ data, ttl: ttlSeconds }),
     });
     const body = (await response.json()) as { id?: string; detail?: string };
     if (response.status === 202 && body.id) return body.id;

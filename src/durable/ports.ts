@@ -5,6 +5,7 @@ import { IMPATIENT_MS, PATIENT_MS, SURVEY_CALLS_MAX } from '../protocol/limits.t
 import { BOOT_GUID } from '../protocol/types.ts';
 import type { ConsumerPorts } from '../queue/consumer.ts';
 import type { DeadLetterPorts } from '../queue/dead-letters.ts';
+import { DELIVER_TIMEOUT_MS, Patience } from '../queue/patience.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
@@ -13,8 +14,8 @@ import { peerClient } from './outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
 import { withTimeout } from './timeout.ts';
 
-/** A delivery is stored before it is answered; a node that takes longer than this is not well, and others take its range over. */
-const DELIVER_TIMEOUT_MS = 5_000;
+/** How long a node may take to wake, which includes its join: one that hangs must not keep the tick from the others. */
+const WAKE_TIMEOUT_MS = 15_000;
 
 /** A boot object that hangs must not keep nodes asleep. */
 const BOOT_TIMEOUT_MS = 5_000;
@@ -22,13 +23,25 @@ const BOOT_TIMEOUT_MS = 5_000;
 /** Asking the nodes goes on by itself, and the next tick looks again. */
 const SURVEY_TIMEOUT_MS = 30_000;
 
+/** What this isolate has found out; another one has to wait once, too. */
+const patience = new Patience();
+
 /** Ports of the consumer of deliveries to this deployment's own nodes. */
 export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
   return {
     async deliver({ address }, deliveries, newest) {
       const slot = slotOf(address, config);
       if (slot === null) throw new Error(`${address} is not a node of this deployment`);
-      return await withTimeout(nodeStub(env, slot).deliver(deliveries, newest), DELIVER_TIMEOUT_MS, 'delivery');
+      const began = Date.now();
+      const limit = patience.limit(address, began);
+      try {
+        const outcomes = await withTimeout(nodeStub(env, slot).deliver(deliveries, newest), limit, 'delivery');
+        patience.answered(address);
+        return outcomes;
+      } catch (cause) {
+        patience.failed(address, began, Date.now());
+        throw cause;
+      }
     },
     resend: (jobs, delaySeconds) => sendJobs(env.DELIVERIES, jobs, delaySeconds),
     bury: (jobs) => sendJobs(env.DEAD_LETTERS, jobs),
@@ -90,10 +103,10 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
       return (await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object')).allocated;
     },
     async prepare(slot) {
-      await nodeStub(env, slot).samples();
+      await withTimeout(nodeStub(env, slot).samples(), WAKE_TIMEOUT_MS, 'node');
     },
     async wake(slot) {
-      await nodeStub(env, slot).wake();
+      await withTimeout(nodeStub(env, slot).wake(), WAKE_TIMEOUT_MS, 'node');
     },
     announce: () => boot.announce(env.DELIVERIES),
     log: (level, event, fields) => log(level, 'network_sync', event, fields),

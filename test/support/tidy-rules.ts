@@ -40,7 +40,7 @@ export function findMachinePaths(source: Source): string[] {
 
 /** Default exports, but for the files whose readers ask for one. */
 export function findDefaultExports(source: Source): string[] {
-  if (source.path === 'src/worker.ts' || source.path.endsWith('.config.ts')) return [];
+  if (/[/-]worker\.ts$/.test(source.path) || source.path.endsWith('.config.ts')) return [];
   // Describes modules that are not ours.
   if (source.path.endsWith('.d.ts')) return [];
   const found: string[] = [];
