@@ -1,5 +1,5 @@
-// Backup and restore of the boot node, for its operator: first the head, then the allocations in pages. With the head of a restore
-// nothing up to its highest GUID is given any more, so what comes after it may come slowly, or again.
+// Backup and restore of the boot node, for its operator: first the head, then the allocations in pages. From the head of a restore to its
+// last allocations no GUID is given; what comes in between may come slowly, or again.
 import { readAllocation, writeAllocation } from '../protocol/allocation.ts';
 import type { Allocation } from '../protocol/store.ts';
 import type { JsonValue } from '../protocol/types.ts';
@@ -23,8 +23,9 @@ const getBackup = defineRoute({
 const putBackup = defineRoute({
   method: 'put',
   path: '/boot/backup',
-  summary: 'Begin a restore: nothing up to its highest GUID is given from then on',
+  summary: 'Begin a restore: no GUID is given until the last allocations have come, and none up to its highest ever',
   isOperatorCall: true,
+  query: schemas.restoreQuery,
   body: schemas.restoreRequest,
   responses: {
     200: json(schemas.restoreAnswer, 'what was taken'),
@@ -74,9 +75,10 @@ export const backupRoutes: readonly Endpoint<BootEnv>[] = [
     return c.json({ ...view, count: head.count, exported_at: head.exportedAt / 1000 }, 200);
   }),
 
-  serve(putBackup, async (c, { body }) => {
+  serve(putBackup, async (c, { query, body }) => {
     const { network, network_key: networkKey, private_key: privateKey = null, max_guid: maxGuid } = body;
-    const restored = await ask(() => c.var.boot.beginRestore({ network, networkKey, privateKey, maxGuid }));
+    const head = { network, networkKey, privateKey, maxGuid };
+    const restored = await ask(() => c.var.boot.beginRestore(head, query.dry_run === 'true'));
     if (!restored.ok) throw refused([{ path: restored.error.field, message: restored.error.message }]);
     return c.json({ max_guid: restored.value.maxGuid, key_replaced: restored.value.keyReplaced }, 200);
   }),
@@ -89,7 +91,7 @@ export const backupRoutes: readonly Endpoint<BootEnv>[] = [
 
   serve(putAllocations, async (c, { body }) => {
     const allocations = body.allocations.map((told, index) => toAllocation(told, index));
-    const restored = await ask(() => c.var.boot.restore(allocations));
+    const restored = await ask(() => c.var.boot.restore(allocations, body.last ?? false));
     if (restored.ok) return c.json({ ...restored.value }, 200);
     const { index, field, message } = restored.error;
     throw refused([{ path: `allocations[${index}].${field}`, message }]);

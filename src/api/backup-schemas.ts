@@ -23,6 +23,13 @@ export const backupQuery = z.object({
     .meta({ default: 'false', description: 'true: with the secret half of the network’s key' }),
 });
 
+export const restoreQuery = z.object({
+  dry_run: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ default: 'false', description: 'true: only tell what it would do' }),
+});
+
 export const backup = z
   .object({
     network: z.string(),
@@ -47,7 +54,7 @@ export const restoreRequest = z
 export const restoreAnswer = z
   .object({
     max_guid: guidOrBoot.meta({ description: 'no GUID up to this one is given from now on' }),
-    key_replaced: z.boolean(),
+    key_replaced: z.boolean().meta({ description: 'the boot node has the key of the backup now' }),
   })
   .meta({ id: 'RestoreAnswer' });
 
@@ -74,7 +81,10 @@ export const allocationPage = z
   .meta({ id: 'AllocationPage' });
 
 export const allocationsRequest = z
-  .object({ allocations: z.array(allocation).min(1).max(BACKUP_PAGE_MAX) })
+  .object({
+    allocations: z.array(allocation).max(BACKUP_PAGE_MAX),
+    last: z.boolean().optional().meta({ description: 'true: there are no more; the restore has ended' }),
+  })
   .meta({ id: 'AllocationsRequest', description: 'allocations of a backup, all of which are taken, or none' });
 
 export const allocationsAnswer = z

@@ -11,7 +11,7 @@ import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
 import { challengeView, joinedView } from './views.ts';
 
-/** By then it has asked more of its nodes. */
+/** By then it has asked more of its nodes, or taken more of its backup. */
 const STARTING_RETRY_SECONDS = '30';
 
 /** A network that is full, or whose key is lost, stays so until its operator does something. */
@@ -105,6 +105,10 @@ function refusalOf(error: JoinRefusal): ProblemError {
       );
     case 'busy':
       return busy();
+    case 'restoring':
+      return new ProblemError('boot-starting', 'the boot node is being restored from a backup: try again', {
+        headers: { 'Retry-After': STARTING_RETRY_SECONDS },
+      });
     case 'surveying':
       return new ProblemError('boot-starting', 'the boot node still asks its nodes which GUIDs are given: try again', {
         headers: { 'Retry-After': STARTING_RETRY_SECONDS },

@@ -150,10 +150,10 @@ export interface BootGateway {
   backup(withKey: boolean): Promise<Backup>;
   /** Ascending; `cursor` null for the first page. A cursor that is not ours gives null. */
   allocations(cursor: string | null, limit: number): Promise<AllocationPage | null>;
-  /** Takes the first part of a backup; what is above its highest GUID alone is given from then on. */
-  beginRestore(head: BackupHead): Promise<Result<Restored, FieldFault>>;
-  /** Takes allocations, at most BACKUP_PAGE_MAX: all of them or none. */
-  restore(allocations: readonly Allocation[]): Promise<Result<MergeCounts, EntryFault>>;
+  /** Takes the first part of a backup, or only checks it: no GUID is given then until the last allocations are there. */
+  beginRestore(head: BackupHead, isDry: boolean): Promise<Result<Restored, FieldFault>>;
+  /** Takes allocations, at most BACKUP_PAGE_MAX: all of them or none. `isLast`: there are no more. */
+  restore(batch: readonly Allocation[], isLast: boolean): Promise<Result<MergeCounts, EntryFault>>;
   /** Gives no GUID up to this one from now on. */
   raiseFloor(guid: Guid): Promise<Result<{ readonly maxGuid: Guid }, FieldFault>>;
 }

@@ -33,7 +33,7 @@ export const PROBLEMS = {
   'failed': { status: 500, title: 'Internal error' },
   'not-joined': { status: 503, title: 'The node has not joined yet' },
   'mempool-full': { status: 503, title: 'The mempool is full' },
-  'boot-starting': { status: 503, title: 'The boot node has just begun' },
+  'boot-starting': { status: 503, title: 'The boot node is not ready' },
   'boot-lost': { status: 503, title: 'The boot node lost its storage' },
   'network-full': { status: 503, title: 'The network is full' },
   'unavailable': { status: 503, title: 'Unavailable for the moment' },

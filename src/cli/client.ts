@@ -1,5 +1,6 @@
 // The network's HTTP API as the commands use it. Everything that comes back is checked; failures are CliErrors.
 import type { z } from 'zod';
+import { BACKUP_PAGE_MAX } from '../protocol/limits.ts';
 import { CliError, EXIT, errorCode, errorLine, printable } from './errors.ts';
 import * as schemas from './schemas.ts';
 
@@ -23,6 +24,18 @@ export interface Client {
   broadcast(node: NodeName, body: unknown, idempotencyKey: string | null): Promise<schemas.Accepted>;
   /** Has a node leave the network, or come back. */
   setMember(node: NodeName, isMember: boolean): Promise<schemas.Membership>;
+  readonly backup: BackupClient;
+}
+
+/** What keeps the boot node's allocations. All of it needs the operator's token. */
+export interface BackupClient {
+  head(withKey: boolean): Promise<schemas.BackupRecord>;
+  /** All allocations, in ascending order of GUID. */
+  allocations(): AsyncGenerator<schemas.AllocationRecord>;
+  /** Begins a restore; `isDry`: only checks whether it would. */
+  begin(head: object, isDry: boolean): Promise<schemas.BackupBegun>;
+  restore(allocations: readonly object[], isLast: boolean): Promise<schemas.BackupCounts>;
+  raiseFloor(guid: number): Promise<schemas.Floor>;
 }
 
 /** A refusal of the network, with its HTTP status. */
@@ -49,25 +62,7 @@ export function createClient(options: ClientOptions): Client {
   const get = async <T extends z.ZodType>(schema: T, target: string) =>
     read(schema, await request(target), target, url);
   const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
-  const operate = async <T extends z.ZodType>(schema: T, node: NodeName, path: string, init: RequestInit) => {
-    if (options.token === null) {
-      // Where no network runs there is no token either: that it does not run is what one needs to hear.
-      await get(schemas.statusSchema, `${api(node)}/status`);
-      throw new CliError(
-        'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
-        EXIT.usage,
-      );
-    }
-    const headers = new Headers(init.headers);
-    headers.set('authorization', `Bearer ${options.token}`);
-    const target = `${api(node)}${path}`;
-    const response = await request(target, { ...init, method: 'POST', headers });
-    if (response.status === 401) {
-      await response.body?.cancel();
-      throw new ProblemError(`${url}: not the admin token of this network`, response.status);
-    }
-    return read(schema, response, target, url);
-  };
+  const operate = operatorOf(url, options);
   return {
     url,
     status: (node) => get(schemas.statusSchema, `${api(node)}/status`),
@@ -88,13 +83,60 @@ export function createClient(options: ClientOptions): Client {
       else await response.body?.cancel();
       return response.status !== 404;
     },
-    broadcast: (node, body, idempotencyKey) => {
-      const key: Record<string, string> = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
-      const json = { headers: { 'content-type': 'application/json', ...key }, body: JSON.stringify(body) };
-      return operate(schemas.acceptedSchema, node, '/messages', json);
+    broadcast: async (node, body, idempotencyKey) => {
+      const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
+      return operate(schemas.acceptedSchema, 'POST', `${api(node)}/messages`, body, headers);
     },
     setMember: (node, isMember) =>
-      operate(schemas.membershipSchema, node, isMember ? '/network/return' : '/network/leave', {}),
+      operate(schemas.membershipSchema, 'POST', `${api(node)}/network/${isMember ? 'return' : 'leave'}`),
+    backup: backupClient(`${api('boot')}/boot`, operate),
+  };
+}
+
+/** A call that only the operator may make. */
+type Operate = <T extends z.ZodType>(
+  schema: T,
+  method: 'GET' | 'POST' | 'PUT',
+  target: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+) => Promise<z.infer<T>>;
+
+function operatorOf(url: string, { token, timeoutMs = TIMEOUT_MS }: ClientOptions): Operate {
+  return async (schema, method, target, body, extra = {}) => {
+    if (token === null) {
+      // Where no network runs there is no token either: that it does not run is what one needs to hear.
+      const status = target.replace(/(\/api\/v1)\/.*$/, '$1/status');
+      await read(schemas.statusSchema, await send(status, url, timeoutMs), status, url);
+      throw new CliError(
+        'no admin token: give --token, or PYCHAIN_ADMIN_TOKEN, or the STORAGE_DIR of the network',
+        EXIT.usage,
+      );
+    }
+    const headers = new Headers({ authorization: `Bearer ${token}`, ...extra });
+    if (body !== undefined) headers.set('content-type', 'application/json');
+    const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+    const response = await send(target, url, timeoutMs, init);
+    if (response.status === 401) {
+      await response.body?.cancel();
+      throw new ProblemError(`${url}: not the admin token of this network`, response.status);
+    }
+    return read(schema, response, target, url);
+  };
+}
+
+function backupClient(base: string, operate: Operate): BackupClient {
+  return {
+    head: (withKey) => operate(schemas.backupSchema, 'GET', `${base}/backup?with_key=${withKey}`),
+    allocations: () =>
+      pages(`${base}/allocations?limit=${BACKUP_PAGE_MAX}`, async (target) => {
+        const page = await operate(schemas.allocationPageSchema, 'GET', target);
+        return { items: page.allocations, next: page.next };
+      }),
+    begin: (head, isDry) => operate(schemas.backupBegunSchema, 'PUT', `${base}/backup?dry_run=${isDry}`, head),
+    restore: (allocations, isLast) =>
+      operate(schemas.backupCountsSchema, 'PUT', `${base}/allocations`, { allocations, last: isLast }),
+    raiseFloor: (guid) => operate(schemas.floorSchema, 'PUT', `${base}/floor`, { max_guid: guid }),
   };
 }
 
@@ -106,7 +148,7 @@ async function* pages<T>(
   let cursor: string | null = null;
   do {
     const page: { items: readonly T[]; next: string | null } = await fetchPage(
-      cursor === null ? target : `${target}?cursor=${encodeURIComponent(cursor)}`,
+      cursor === null ? target : `${target}${target.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`,
     );
     yield* page.items;
     if (page.next !== null && page.next === cursor)

@@ -2,6 +2,14 @@
 // The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
+import {
+  exportBackup,
+  importBackup,
+  raiseFloor,
+  type BootOptions,
+  type ExportOptions,
+  type ImportOptions,
+} from './boot.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
@@ -24,6 +32,7 @@ function program(done: (code: ExitCode) => void): Command {
   addQueries(root, done);
   addBroadcast(root, done);
   addLeave(root, done);
+  addBoot(root, done);
   return root;
 }
 
@@ -97,6 +106,25 @@ function addLeave(root: Command, done: (code: ExitCode) => void): void {
     .argument('<node>', NODE)
     .option('--token <token>', TOKEN)
     .action(async (node: string, options: LeaveOptions) => done(await comeBack(node, options)));
+}
+
+function addBoot(root: Command, done: (code: ExitCode) => void): void {
+  const boot = root.command('boot').description('keep what the boot node has given, so that no GUID is given twice');
+  const operate = (name: string) => onNetwork(boot.command(name)).option('--token <token>', TOKEN);
+  operate('export')
+    .description('write a backup of all allocations, as JSON lines')
+    .option('--out <file>', 'where to; only its owner can read it (default: standard output)')
+    .option('--with-key', "with the network's private key, without which a lost boot node cannot be restored: a secret")
+    .action(async (options: ExportOptions) => done(await exportBackup(options)));
+  operate('import')
+    .description('restore a backup; what is there and newer stays, and it may be done again')
+    .argument('<file>', 'a file that export wrote')
+    .option('--dry-run', 'only tell what it would do')
+    .action(async (file: string, options: ImportOptions) => done(await importBackup(file, options)));
+  operate('floor')
+    .description('give no GUID up to this one: for a boot node that lost its storage and cannot ask all of its nodes')
+    .argument('<guid>', 'the highest GUID that is known to be given')
+    .action(async (guid: string, options: BootOptions) => done(await raiseFloor(guid, options)));
 }
 
 function onNetwork(command: Command): Command {

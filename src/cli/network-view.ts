@@ -21,8 +21,8 @@ const STALL_MS = 15_000;
 export class NetworkView {
   readonly #client: Client;
   readonly #rows: NodeRow[];
-  /** Highest GUID of the network by its boot node's word; null where that is not here. */
-  #bootMaxGuid: number | null = 0;
+  /** How many have joined by the boot node's word; null where that is not here. */
+  #bootMembers: number | null = 0;
   #bootChangedAt = performance.now();
 
   constructor(client: Client, nodes: number) {
@@ -67,7 +67,7 @@ export class NetworkView {
 
   /** How many nodes have joined, as far as is known: the boot node hears of a join before anyone asks the node. */
   get joinedCount(): number {
-    return Math.max(this.joined.length, Math.min(this.#bootMaxGuid ?? 0, this.#rows.length));
+    return Math.max(this.joined.length, Math.min(this.#bootMembers ?? 0, this.#rows.length));
   }
 
   /**
@@ -75,7 +75,7 @@ export class NetworkView {
    * joins stall the nodes are asked all the same, since some may have GUIDs of an earlier run.
    */
   #joinsGoOn(): boolean {
-    const all = this.#bootMaxGuid === null || this.#bootMaxGuid >= this.#rows.length;
+    const all = this.#bootMembers === null || this.#bootMembers >= this.#rows.length;
     return !all && performance.now() - this.#bootChangedAt < STALL_MS;
   }
 
@@ -92,20 +92,21 @@ export class NetworkView {
 
   #maxGuid(): number {
     return this.#rows.reduce(
+      // Not by the boot node's word: the highest GUIDs that it ever gave may be nobody's any more.
       (max, row) => Math.max(max, row.status?.guid ?? 0, row.status?.max_guid ?? 0),
-      this.#bootMaxGuid ?? 0,
+      0,
     );
   }
 
   async #askBoot(): Promise<void> {
-    const before = this.#bootMaxGuid;
+    const before = this.#bootMembers;
     try {
-      this.#bootMaxGuid = (await this.#client.status('boot')).max_guid;
+      this.#bootMembers = (await this.#client.status('boot')).peers['alive'] ?? 0;
     } catch (error) {
       // A deployment that joined a network elsewhere hosts no boot node; its nodes' word is all there is.
-      if (error instanceof ProblemError && error.status === 404) this.#bootMaxGuid = null;
+      if (error instanceof ProblemError && error.status === 404) this.#bootMembers = null;
     }
-    if (this.#bootMaxGuid !== before) this.#bootChangedAt = performance.now();
+    if (this.#bootMembers !== before) this.#bootChangedAt = performance.now();
   }
 
   async #ask(slot: number): Promise<NodeRow> {

@@ -45,6 +45,31 @@ export type Accepted = z.infer<typeof acceptedSchema>;
 export const membershipSchema = z.looseObject({ guid: z.number().nullable(), left_at: z.number().nullable() });
 export type Membership = z.infer<typeof membershipSchema>;
 
+export const backupSchema = z.looseObject({
+  network: z.string(),
+  network_key: z.string(),
+  private_key: z.string().optional(),
+  max_guid: z.number(),
+  count: z.number(),
+  exported_at: z.number(),
+});
+export type BackupRecord = z.infer<typeof backupSchema>;
+
+/** What else is in it is checked when it is read as a line of a backup. */
+export const allocationSchema = z.record(z.string(), z.json());
+export type AllocationRecord = z.infer<typeof allocationSchema>;
+
+export const allocationPageSchema = z.object({ allocations: z.array(allocationSchema), next: z.string().nullable() });
+
+export const backupBegunSchema = z.looseObject({ max_guid: z.number(), key_replaced: z.boolean() });
+export type BackupBegun = z.infer<typeof backupBegunSchema>;
+
+export const backupCountsSchema = z.object({ new: z.number(), newer: z.number(), kept: z.number() });
+export type BackupCounts = z.infer<typeof backupCountsSchema>;
+
+export const floorSchema = z.looseObject({ max_guid: z.number() });
+export type Floor = z.infer<typeof floorSchema>;
+
 export const problemSchema = z.looseObject({
   title: z.string().optional(),
   detail: z.string().optional(),

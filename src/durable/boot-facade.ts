@@ -98,10 +98,10 @@ export interface BootFacade {
   backupHead(withKey: boolean): Promise<Omit<Backup, 'exportedAt'>>;
   /** All allocations above `after`, those of the dead too, ascending, at most BACKUP_PAGE_MAX. */
   allocations(after: Guid, limit: number): Promise<readonly Allocation[]>;
-  /** Takes the first part of a backup, and its key where this object has not the network's. */
-  restoreHead(head: BackupHead): Promise<Result<Restored, FieldFault>>;
-  /** Takes allocations of a backup, all of them or none; at most BACKUP_PAGE_MAX. */
-  restore(allocations: readonly Allocation[]): Promise<Result<MergeCounts, EntryFault>>;
+  /** Takes the first part of a backup, and its key where this object has not the network's; `isDry`: only checks it. */
+  restoreHead(head: BackupHead, isDry: boolean): Promise<Result<Restored, FieldFault>>;
+  /** Takes allocations of a backup, all of them or none; at most BACKUP_PAGE_MAX. `isLast`: there are no more. */
+  restore(batch: readonly Allocation[], isLast: boolean): Promise<Result<MergeCounts, EntryFault>>;
   /** Gives no GUID up to this one from now on, and waits for no node any more. */
   raiseFloor(guid: Guid): Promise<Result<{ readonly maxGuid: Guid }, FieldFault>>;
   /** A node of this deployment has left: newcomers are not told of it any more. */
@@ -207,8 +207,8 @@ function backupFacade(env: Pick<Env, 'BOOT'>, calls: () => BootCalls) {
     async allocations(after, limit) {
       return (await calls().allocations(after, Math.min(limit, BACKUP_PAGE_MAX))).allocations;
     },
-    restoreHead: (head) => bodyCall(env, RESTORE_HEAD, head),
-    restore: (allocations) => bodyCall(env, RESTORE_ALLOCATIONS, allocations),
+    restoreHead: (head, isDry) => bodyCall(env, RESTORE_HEAD, { head, isDry }),
+    restore: (batch, isLast) => bodyCall(env, RESTORE_ALLOCATIONS, { batch, isLast }),
     raiseFloor: (guid) => calls().raiseFloor(guid),
   } satisfies Partial<BootFacade>;
 }

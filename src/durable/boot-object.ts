@@ -9,7 +9,7 @@ import { addressGroup } from '../protocol/address.ts';
 import { JoinRate, makeChallenge, requiredBits } from '../protocol/admission.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import * as boot from '../protocol/boot.ts';
-import { beginSurvey, knownKey, phaseOf } from '../protocol/boot-phase.ts';
+import { beginSurvey, isLost, knownKey, phaseOf } from '../protocol/boot-phase.ts';
 import { takeBack, type Tenure } from '../protocol/boot-survey.ts';
 import { highWater } from '../protocol/guid-floor.ts';
 import type { Job } from '../protocol/job.ts';
@@ -139,12 +139,12 @@ export class BootObject extends IttyDurable {
   override async fetch(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (request.method === 'PUT' && pathname === RESTORE_HEAD) {
-      const head = await request.json<BackupHead>();
-      return Response.json(await this.inTurn(() => this.state.inner.recovery.restoreHead(head)));
+      const { head, isDry } = await request.json<{ head: BackupHead; isDry: boolean }>();
+      return Response.json(await this.inTurn(() => this.state.inner.recovery.restoreHead(head, isDry)));
     }
     if (request.method === 'PUT' && pathname === RESTORE_ALLOCATIONS) {
-      const batch = await request.json<Allocation[]>();
-      return Response.json(await this.inTurn(async () => this.state.inner.recovery.restore(batch)));
+      const { batch, isLast } = await request.json<{ batch: Allocation[]; isLast: boolean }>();
+      return Response.json(await this.inTurn(async () => this.state.inner.recovery.restore(batch, isLast)));
     }
     const [, marker, action, target] = pathname.split('/');
     const allowed = marker === 'do' && action === 'call' && CALLS.includes(target ?? '');
@@ -326,7 +326,7 @@ export class BootObject extends IttyDurable {
     const { network } = context.config;
     const { guid, publicKey, certificate } = draft.allocation;
     const authority = { network, networkKey: context.networkKey };
-    const isDoubtful = draft.change === null && phaseOf(context) === 'open';
+    const isDoubtful = draft.change === null && !isLost(context);
     const isForeign = isDoubtful && !(await verifyCertificate(authority, guid, publicKey, certificate, context.now));
     const { allocation, change } = isForeign ? boot.renewal(context, draft.allocation) : draft;
     if (allocation.certificate.signature !== '') return { allocation, change };

@@ -6,7 +6,7 @@ import type { Signer } from '../crypto/keys.ts';
 import type { FieldFault } from '../protocol/allocation.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import type { BootContext } from '../protocol/boot.ts';
-import { phaseOf, pinnedKey, readSurvey } from '../protocol/boot-phase.ts';
+import { isLost, pinnedKey, readSurvey } from '../protocol/boot-phase.ts';
 import {
   checkHead,
   takeBatch,
@@ -56,7 +56,7 @@ export class BootRecovery {
   tellIfLost(): void {
     const { store, log } = this.#host;
     const context = this.#host.context();
-    if (phaseOf(context) !== 'lost') return;
+    if (!isLost(context)) return;
     const keys = { network_key: pinnedKey(store), own_key: context.networkKey };
     log('CRITICAL', 'network_sync', 'boot_storage_lost', { ...keys, max_guid: highWater(store) });
   }
@@ -75,27 +75,30 @@ export class BootRecovery {
     };
   }
 
-  /** Takes the first part of a backup: the key, where it is the one that is missing here, and the floor. */
-  async restoreHead(head: BackupHead): Promise<Result<Restored, FieldFault>> {
+  /** Takes the first part of a backup: the key, where it is the one that is missing here, and the floor. `isDry`: only checks it. */
+  async restoreHead(head: BackupHead, isDry: boolean): Promise<Result<Restored, FieldFault>> {
     const { store, log, context, setSigner } = this.#host;
     const checked = checkHead(context(), head);
     if (!checked.ok) return checked;
     const pair = checked.value.changesKey ? await openPair(head.networkKey, head.privateKey ?? '') : null;
     if (checked.value.changesKey && !pair) return err({ field: 'private_key', message: 'not the half of network_key' });
+    const maxGuid = Math.max(head.maxGuid, highWater(store));
+    if (isDry) return ok({ maxGuid, keyReplaced: pair !== null });
     store.transaction(() => {
       takeHead(context(), head);
       if (pair) storeKey(store.meta, pair);
     });
     if (pair) setSigner(pair.signer);
-    const restored = { maxGuid: highWater(store), keyReplaced: pair !== null };
-    log('WARNING', 'network_sync', 'restore_begun', { max_guid: restored.maxGuid, key_replaced: restored.keyReplaced });
-    return ok(restored);
+    log('WARNING', 'network_sync', 'restore_begun', { max_guid: maxGuid, key_replaced: pair !== null });
+    return ok({ maxGuid, keyReplaced: pair !== null });
   }
 
-  /** Takes allocations of a backup, all of them or none. */
-  restore(batch: readonly Allocation[]): Result<MergeCounts, EntryFault> {
-    const { store } = this.#host;
-    return store.transaction(() => takeBatch(store, batch));
+  /** Takes allocations of a backup, all of them or none. `isLast`: there are no more. */
+  restore(batch: readonly Allocation[], isLast: boolean): Result<MergeCounts, EntryFault> {
+    const { store, log } = this.#host;
+    const taken = store.transaction(() => takeBatch(store, batch, isLast));
+    if (taken.ok && isLast) log('WARNING', 'network_sync', 'restore_ended', { allocations: store.count() });
+    return taken;
   }
 
   /** The operator says up to where GUIDs are taken: no node is waited for any more. */

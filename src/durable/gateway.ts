@@ -102,6 +102,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
           Number(phase === 'surveying'),
         ),
         sample('boot_lost', '1 while the boot node has not the key of its network', Number(phase === 'lost')),
+        sample('boot_restoring', '1 while a backup is taken in', Number(phase === 'restoring')),
         sample('join_calls_total', 'Joins that came through', joins),
         sample('joins_refused_total', 'Joiners that were not let in', refused),
         sample('joins_recent', 'Joiners lately, as the price of joining counts them', recentJoins),
@@ -123,8 +124,8 @@ function backupGateway(boot: BootFacade) {
       const allocations = await boot.allocations(Number(cursor ?? 0), limit);
       return { allocations, next: allocations.length === limit ? String(allocations.at(-1)?.guid ?? 0) : null };
     },
-    beginRestore: (head) => boot.restoreHead(head),
-    restore: (allocations) => boot.restore(allocations),
+    beginRestore: (head, isDry) => boot.restoreHead(head, isDry),
+    restore: (batch, isLast) => boot.restore(batch, isLast),
     raiseFloor: (guid) => boot.raiseFloor(guid),
   } satisfies Partial<BootGateway>;
 }

@@ -4,11 +4,12 @@ import type { ProtocolConfig } from './config.ts';
 import type { BootStore } from './store.ts';
 
 /**
- * `surveying`: it has just begun, and has not heard from all of its nodes: it gives no GUID yet. `lost`: its nodes are of a network whose
+ * `surveying`: it has just begun, and has not heard from all of its nodes: it gives no GUID yet. `restoring`: a backup is being taken in,
+ * and whoever comes now may be in the part that is still to come: it gives none either. `lost`: its nodes are of a network whose
  * key it has not: what it certifies nobody outside believes, so it lets in nodes of its own alone, until its operator restores the key or,
  * with NETWORK_KEY, takes the new one. `open`: all is well.
  */
-export type BootPhase = 'surveying' | 'lost' | 'open';
+export type BootPhase = 'surveying' | 'restoring' | 'lost' | 'open';
 
 /** How far the survey is. */
 export interface Survey {
@@ -32,17 +33,26 @@ const SURVEY_KEY = 'survey';
 /** Meta key: the network's key as nodes have pinned it, where it was not this object's when they were asked. */
 const PINNED_KEY = 'pinned_key';
 
+/** Meta key: whether a restore has begun and not ended. */
+const RESTORING_KEY = 'restoring';
+const ON = 'on';
+
 /** The phase that a boot object is in. */
-export function phaseOf({ store, config, networkKey }: PhaseFacts): BootPhase {
-  if (!readSurvey(store).isDone) return 'surveying';
+export function phaseOf(facts: PhaseFacts): BootPhase {
+  if (!readSurvey(facts.store).isDone) return 'surveying';
+  if (facts.store.meta.get(RESTORING_KEY) === ON) return 'restoring';
+  return isLost(facts) ? 'lost' : 'open';
+}
+
+/** Whether the network's key is another than this object's, as far as nodes have told by now: also before all of them have. */
+export function isLost({ store, config, networkKey }: PhaseFacts): boolean {
   const pinned = pinnedKey(store);
-  const isOurs = pinned === null || pinned === networkKey || config.networkKey === networkKey;
-  return isOurs ? 'open' : 'lost';
+  return pinned !== null && pinned !== networkKey && config.networkKey !== networkKey;
 }
 
 /** The network's key as members know it: without its private half it is still the key of their network. */
 export function knownKey(facts: PhaseFacts): string {
-  return phaseOf(facts) === 'lost' ? (pinnedKey(facts.store) ?? facts.networkKey) : facts.networkKey;
+  return isLost(facts) ? (pinnedKey(facts.store) ?? facts.networkKey) : facts.networkKey;
 }
 
 /** Notes that this object has just begun: before anything else is stored. One of an earlier version goes on with what it has. */
@@ -55,6 +65,11 @@ export function beginSurvey(store: BootStore): void {
 export function endSurvey(store: BootStore): void {
   const survey = readSurvey(store);
   if (!survey.isDone) setSurvey(store, { ...survey, missed: [], isDone: true });
+}
+
+/** Notes that a restore has begun, or that all of it is there. */
+export function setRestoring(store: BootStore, isRestoring: boolean): void {
+  if (isRestoring || store.meta.get(RESTORING_KEY) === ON) store.meta.set(RESTORING_KEY, isRestoring ? ON : '');
 }
 
 export function readSurvey(store: BootStore): Survey {
@@ -71,7 +86,11 @@ export function pinnedKey(store: BootStore): string | null {
   return store.meta.get(PINNED_KEY);
 }
 
-/** Notes what a node has pinned. The first counts: nodes of one deployment are of one network. */
+/**
+ * Notes what a node has pinned. The first counts, since nodes of one deployment are of one network; and only while this object begins:
+ * later one stray node must not have it take itself for lost.
+ */
 export function notePinned({ store, networkKey }: PhaseFacts, pinned: string | null): void {
-  if (pinned !== null && pinned !== networkKey && pinnedKey(store) === null) store.meta.set(PINNED_KEY, pinned);
+  if (pinned === null || pinned === networkKey || pinnedKey(store) !== null) return;
+  if (!readSurvey(store).isDone) store.meta.set(PINNED_KEY, pinned);
 }

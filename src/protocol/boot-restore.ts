@@ -4,7 +4,7 @@
 import type { FieldFault } from './allocation.ts';
 import type { BackupHead } from './backup-file.ts';
 import type { BootContext } from './boot.ts';
-import { endSurvey, phaseOf, pinnedKey } from './boot-phase.ts';
+import { endSurvey, isLost, pinnedKey, setRestoring } from './boot-phase.ts';
 import { highWater, raiseFloor } from './guid-floor.ts';
 import { FLOOR_RISE_MAX } from './limits.ts';
 import type { Allocation, BootStore } from './store.ts';
@@ -44,7 +44,7 @@ export function checkHead(context: BootContext, head: BackupHead): Result<{ chan
     return fault('network_key', `of another network: the nodes of this deployment are of that with the key ${wanted}`);
   }
   // Members whom it certified with its own key would be nobody's.
-  if (phaseOf(context) !== 'lost' && pinned !== head.networkKey && store.maxGuid() > 0) {
+  if (!isLost(context) && store.maxGuid() > 0) {
     return fault('network_key', `of another network: this boot node has members under its own key, ${networkKey}`);
   }
   if (head.privateKey === null) {
@@ -53,22 +53,31 @@ export function checkHead(context: BootContext, head: BackupHead): Result<{ chan
   return ok({ changesKey: true });
 }
 
-/** Takes the first part of a restore: from here on nothing up to its highest GUID is given. */
+/** Takes the first part of a restore: from here on nothing up to its highest GUID is given, and nothing at all until the rest is there. */
 export function takeHead({ store }: BootContext, head: BackupHead): void {
   raiseFloor(store, head.maxGuid);
+  setRestoring(store, true);
 }
 
-/** The operator says up to where GUIDs are taken: nodes that do not answer are not waited for any more. */
+/**
+ * The operator says up to where GUIDs are taken: nodes that do not answer are not waited for any more, nor the rest of a restore that was
+ * broken off.
+ */
 export function takeFloor({ store }: BootContext, guid: Guid): Result<null, FieldFault> {
   const rise = checkRise(store, guid);
   if (!rise.ok) return rise;
   raiseFloor(store, guid);
   endSurvey(store);
+  setRestoring(store, false);
   return ok(null);
 }
 
-/** Takes a batch of allocations, all of it or nothing. Inside a transaction. */
-export function takeBatch(store: BootStore, batch: readonly Allocation[]): Result<MergeCounts, EntryFault> {
+/** Takes a batch of allocations, all of it or nothing. Inside a transaction. `isLast`: with it the restore ends. */
+export function takeBatch(
+  store: BootStore,
+  batch: readonly Allocation[],
+  isLast: boolean,
+): Result<MergeCounts, EntryFault> {
   const water = highWater(store);
   const guids = new Set<Guid>();
   const keys = new Set<string>();
@@ -91,6 +100,7 @@ export function takeBatch(store: BootStore, batch: readonly Allocation[]): Resul
     if (merge.type === 'new') store.insert(merge.allocation);
     if (merge.type === 'newer') store.update(merge.allocation);
   }
+  if (isLast) setRestoring(store, false);
   return ok(counts);
 }
 

@@ -53,9 +53,7 @@ export function surveyed(
   const before = readSurvey(store);
   const contested: number[] = [];
   for (const [slot, { record, tenure }] of [...answers].toSorted(([a], [b]) => a - b)) {
-    if (!tenure) continue;
-    notePinned(context, tenure.networkKey);
-    if (!takeBack(context, record, tenure).ok) contested.push(slot);
+    if (tenure && !takeBack(context, record, tenure).ok) contested.push(slot);
   }
   const missed = new Set(before.missed);
   for (const slot of slots) {
@@ -73,7 +71,8 @@ export function surveyed(
  */
 export function takeBack(context: BootContext, record: SelfRecord, tenure: Tenure): Result<null, TenureFault> {
   const { store } = context;
-  const { guid, seenGuid } = tenure;
+  const { guid, seenGuid, networkKey } = tenure;
+  notePinned(context, networkKey);
   raiseFloor(store, Math.max(guid, isGuid(seenGuid) ? seenGuid : 0));
   if (store.byKey(record.publicKey)) return ok(null);
   if (store.byGuid(guid)) return err({ reason: 'guid-taken', guid });

@@ -2,7 +2,7 @@
 // function that writes runs inside one transaction of the boot store; signatures are made and checked by the shell around them.
 import { addressFault, addressGroup, type AddressFault } from './address.ts';
 import { bitsOf, checkWork, requiredBits, type Solution, type WorkFault } from './admission.ts';
-import { knownKey, phaseOf } from './boot-phase.ts';
+import { isLost, knownKey, phaseOf } from './boot-phase.ts';
 import type { Canonical } from './canonical.ts';
 import { certificateLifetime, isRenewalDue } from './certificate.ts';
 import type { ProtocolConfig } from './config.ts';
@@ -52,8 +52,8 @@ export interface JoinRequest {
 }
 
 export type JoinError =
-  /** The boot node has just begun, and does not know yet which GUIDs are free. */
-  | { readonly reason: 'surveying' }
+  /** The boot node does not know yet which GUIDs are free, or whose: see boot-phase.ts. */
+  | { readonly reason: 'surveying' | 'restoring' }
   /** The boot node has not the network's key any more: its operator must restore it. */
   | { readonly reason: 'lost' }
   | { readonly reason: 'bad-key' }
@@ -83,9 +83,8 @@ const UNANNOUNCED_MAX = 10_000;
  */
 export function admit(context: BootContext, { record, work }: JoinRequest): Result<{ callBack: boolean }, JoinError> {
   const { store, config, now, secret } = context;
-  const phase = phaseOf(context);
   // Whom it lets in now no member would believe.
-  if (phase === 'lost') return err({ reason: 'lost' });
+  if (isLost(context)) return err({ reason: 'lost' });
   const form = formFault(record) ?? placeFault(context, record);
   if (form) return err(form);
   if (work !== null) {
@@ -104,7 +103,8 @@ export function admit(context: BootContext, { record, work }: JoinRequest): Resu
   if (isElsewhere && store.groupSize(group, now) >= config.groupMembersMax) {
     return err({ reason: 'group-full', group, max: config.groupMembersMax });
   }
-  if (!known && phase === 'surveying') return err({ reason: 'surveying' });
+  const uncertain = known ? null : uncertainty(context);
+  if (uncertain) return err(uncertain);
   return ok({ callBack: known?.address !== record.address });
 }
 
@@ -116,20 +116,20 @@ export function draftJoin(context: BootContext, record: SelfRecord): Result<Join
   const { store, config, now } = context;
   const form = formFault(record);
   if (form) return err(form);
-  const phase = phaseOf(context);
   const known = store.byKey(record.publicKey);
   if (known) {
     const stale = staleness(known, record);
     if (stale) return err(stale);
     const isMoved = record.incarnation > known.incarnation;
     // While the network's key is not here, its certificate is better than any that could be made.
-    const isKept = phase === 'lost' || (!isMoved && !isRenewalDue(known.certificate, now));
+    const isKept = isLost(context) || (!isMoved && !isRenewalDue(known.certificate, now));
     if (isKept && !isMoved) return ok({ allocation: known, change: null });
     const allocation = { ...known, ...placed(record) };
     return ok({ ...(isKept ? { allocation } : renewal(context, allocation)), change: isMoved ? 'moved' : 'renewed' });
   }
-  if (phase === 'surveying') return err({ reason: 'surveying' });
-  if (phase === 'lost' && !isHosted(record, config.hostedPrefix)) return err({ reason: 'lost' });
+  const uncertain = uncertainty(context);
+  if (uncertain) return err(uncertain);
+  if (isLost(context) && !isHosted(record, config.hostedPrefix)) return err({ reason: 'lost' });
   const guid = highWater(store) + 1;
   // Those who are gone take no room in a roster; their GUIDs are not given again, but there are enough of these.
   const isFull = guid > ROSTER_MEMBERS_MAX && store.countLiving(now) >= ROSTER_MEMBERS_MAX;
@@ -200,7 +200,7 @@ export function announcement(
   const { store, config, now, address } = context;
   const guids = unannounced(store);
   // Peers outside would take a message by another key than the network's for a forgery of whoever brings it.
-  if (guids.length === 0 || phaseOf(context) === 'lost') return null;
+  if (guids.length === 0 || isLost(context)) return null;
   const members = guids.flatMap((guid) => store.byGuid(guid) ?? []).map(toMember);
   const bodies: Canonical[] = [];
   for (let start = 0; start < members.length; start += ANNOUNCED_MEMBERS_MAX) {
@@ -267,6 +267,12 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
 export function toMember(allocation: Allocation): Member {
   const { guid, address, publicKey, incarnation, capabilities, signature, certificate } = allocation;
   return { guid, address, publicKey, incarnation, capabilities, signature, certificate };
+}
+
+/** Why no GUID can be given for the moment. */
+function uncertainty(context: BootContext): JoinError | null {
+  const reason = phaseOf(context);
+  return reason === 'surveying' || reason === 'restoring' ? { reason } : null;
 }
 
 function formFault(record: SelfRecord): JoinError | null {

@@ -109,9 +109,13 @@ describe('PUT /boot/backup', () => {
     const { response, calls } = await put('backup', line);
     expect(await response.json()).toEqual({ max_guid: 7, key_replaced: false });
     const head = { network: 'test', networkKey: KEY, maxGuid: 7 };
-    expect(calls).toEqual([{ to: 'boot', method: 'beginRestore', args: [{ ...head, privateKey: null }] }]);
+    expect(calls).toEqual([{ to: 'boot', method: 'beginRestore', args: [{ ...head, privateKey: null }, false] }]);
     const second = await put('backup', { ...line, private_key: SECRET });
-    expect(second.calls[0]?.args).toEqual([{ ...head, privateKey: SECRET }]);
+    expect(second.calls[0]?.args).toEqual([{ ...head, privateKey: SECRET }, false]);
+    const dry = await put('backup?dry_run=true', line);
+    expect(dry.calls[0]?.args).toEqual([{ ...head, privateKey: null }, true]);
+    const unclear = await put('backup?dry_run=yes', line);
+    expect([unclear.response.status, unclear.calls]).toEqual([422, []]);
   });
 
   test('what does not fit: 409 that names the field', async () => {
@@ -142,7 +146,9 @@ describe('PUT /boot/allocations', () => {
     expect(await response.json()).toEqual({ new: 2, newer: 0, kept: 0 });
     const none = { signature: '', certificate: { issuedAt: 0, expiresAt: 0, signature: '' } };
     const second = { ...allocation, address: remote.address, ...none, group: 'example.org' };
-    expect(calls).toEqual([{ to: 'boot', method: 'restore', args: [[allocation, second]] }]);
+    expect(calls).toEqual([{ to: 'boot', method: 'restore', args: [[allocation, second], false] }]);
+    const last = await put('allocations', { allocations: [], last: true });
+    expect(last.calls[0]?.args).toEqual([[], true]);
   });
 
   test('one that contradicts what is there: 409 that names it and its field', async () => {
@@ -173,13 +179,10 @@ describe('PUT /boot/allocations', () => {
     expect(calls).toEqual([]);
   });
 
-  test('none, or more than a page: 422', async () => {
-    for (const count of [0, BACKUP_PAGE_MAX + 1]) {
-      const { response } = await put('allocations', { allocations: Array(count).fill(allocationWire) });
-      expect(response.status).toBe(422);
-    }
-    const { response } = await put('allocations', { allocations: Array(BACKUP_PAGE_MAX).fill(allocationWire) });
-    expect(response.status).toBe(200);
+  test('more than a page: 422', async () => {
+    const sent = (count: number) => put('allocations', { allocations: Array(count).fill(allocationWire) });
+    expect((await sent(BACKUP_PAGE_MAX + 1)).response.status).toBe(422);
+    expect((await sent(BACKUP_PAGE_MAX)).response.status).toBe(200);
   });
 });
 
@@ -206,6 +209,7 @@ describe('PUT /boot/floor', () => {
 describe('a boot node that cannot give GUIDs', () => {
   test.each([
     ['surveying', 'boot-starting', '30'],
+    ['restoring', 'boot-starting', '30'],
     ['lost', 'boot-lost', '3600'],
   ] as const)('%s: 503 that says why, and when to come again', async (reason, slug, retryAfter) => {
     const { app } = setUp({ boot: { join: async () => ({ ok: false, error: { reason } }) } });

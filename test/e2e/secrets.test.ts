@@ -46,6 +46,7 @@ it('are shown nowhere', async () => {
   const options = { nodes: 2, host: '127.0.0.1', port, storageDir: folder, bundle: await bundleWorker() };
   const network = await startLocalNetwork({ ...options, vars, onLog: ({ text }) => seen.push(text) });
   const host = await OutsideHost.open();
+  let privateKey = '';
   try {
     const ask = async (path: string, init: RequestInit = {}) => {
       const response = await fetch(`${network.url}${path}`, init);
@@ -85,6 +86,21 @@ it('are shown nowhere', async () => {
     expect(await ask('/n/1/api/v1/messages', post(ADMIN_TOKEN, '{"data":{"a":1}}'))).toBe(202);
     expect(await ask('/n/1/api/v1/messages', post(WRONG_TOKEN, '{"data":{"a":1}}'))).toBe(401);
     expect(await ask('/n/1/api/v1/messages', post(ADMIN_TOKEN, '{'))).toBe(400);
+    // Its operator may have the network's key: in the answer, and nowhere else.
+    const withKey = '/api/v1/boot/backup?with_key=true';
+    expect(await ask(withKey, { headers: { authorization: `Bearer ${WRONG_TOKEN}` } })).toBe(401);
+    const backup = await fetch(`${network.url}${withKey}`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
+    const head = (await backup.json()) as { private_key: string };
+    privateKey = head.private_key;
+    const put = {
+      method: 'PUT',
+      headers: { 'authorization': `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    };
+    expect(await ask('/api/v1/boot/backup', { ...put, body: JSON.stringify(head) })).toBe(200);
+    const other = { ...head, network: 'other' };
+    expect(await ask('/api/v1/boot/backup', { ...put, body: JSON.stringify(other) })).toBe(409);
+    const last = JSON.stringify({ allocations: [], last: true });
+    expect(await ask('/api/v1/boot/allocations', { ...put, body: last })).toBe(200);
     for (const base of ['', '/n/1']) {
       for (const path of [
         'status?nonce=0123456789abcdef',
@@ -107,6 +123,7 @@ it('are shown nowhere', async () => {
   rmSync(folder, { recursive: true });
   // Two nodes and the boot node.
   expect(keys).toHaveLength(3);
+  expect(keys).toContain(privateKey);
   const all = seen.join('\n');
   expect(all).toContain('"request"');
   for (const secret of [ADMIN_TOKEN, JOIN_TOKEN, WRONG_TOKEN, ...keys]) expect(all).not.toContain(secret);

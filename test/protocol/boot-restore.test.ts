@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BackupHead } from '../../src/protocol/backup-file.ts';
-import type { BootContext } from '../../src/protocol/boot.ts';
+import { admit, draftJoin, type BootContext } from '../../src/protocol/boot.ts';
 import { beginSurvey, notePinned, phaseOf, setSurvey } from '../../src/protocol/boot-phase.ts';
 import { checkHead, mergeAllocation, takeBatch, takeFloor, takeHead } from '../../src/protocol/boot-restore.ts';
 import { highWater, raiseFloor } from '../../src/protocol/guid-floor.ts';
 import { FLOOR_RISE_MAX } from '../../src/protocol/limits.ts';
 import type { Allocation, BootStore } from '../../src/protocol/store.ts';
+import type { SelfRecord } from '../../src/protocol/types.ts';
 import { createMemoryBootStore } from '../../src/store/memory-store.ts';
 import { TEST_CONFIG } from '../support/network.ts';
-import { certificate, keyOf, member } from '../support/signed.ts';
+import { certificate, keyOf, member, selfRecord } from '../support/signed.ts';
 
 const OWN = keyOf(100);
 const OTHER = keyOf(200);
@@ -159,14 +160,14 @@ describe('a batch', () => {
     const store = holding(allocation(2));
     raiseFloor(store, 9);
     const batch = [allocation(1), allocation(2, { incarnation: 1, address: 'local:/n/8' }), allocation(9)];
-    expect(takeBatch(store, batch)).toEqual({ ok: true, value: { new: 2, newer: 1, kept: 0 } });
+    expect(takeBatch(store, batch, false)).toEqual({ ok: true, value: { new: 2, newer: 1, kept: 0 } });
     const after = all(store);
     expect(after.map(({ guid, address }) => [guid, address])).toEqual([
       [1, 'local:/n/1'],
       [2, 'local:/n/8'],
       [9, 'local:/n/9'],
     ]);
-    expect(takeBatch(store, batch)).toEqual({ ok: true, value: { new: 0, newer: 0, kept: 3 } });
+    expect(takeBatch(store, batch, false)).toEqual({ ok: true, value: { new: 0, newer: 0, kept: 3 } });
     expect(all(store)).toEqual(after);
   });
 
@@ -179,8 +180,37 @@ describe('a batch', () => {
   ])('with %s is refused whole', (_name, index, field, batch) => {
     const store = holding(allocation(2));
     raiseFloor(store, 9);
-    expect(takeBatch(store, batch)).toMatchObject({ ok: false, error: { index, field } });
+    expect(takeBatch(store, batch, false)).toMatchObject({ ok: false, error: { index, field } });
     expect(all(store)).toEqual([allocation(2)]);
+  });
+});
+
+describe('while a restore is under way', () => {
+  it('nobody gets a GUID: who comes may be in the part that is still to come', () => {
+    const on = context(holding(allocation(1)));
+    const reason = (record: SelfRecord) => {
+      const draft = draftJoin(on, record);
+      return draft.ok ? null : draft.error.reason;
+    };
+    const stranger = selfRecord(7, { address: 'https://n7.example.net' });
+    takeHead(on, head());
+    expect([phaseOf(on), reason(selfRecord(2)), reason(stranger)]).toEqual(['restoring', 'restoring', 'restoring']);
+    expect(admit(on, { record: stranger, work: null })).toEqual({ ok: false, error: { reason: 'restoring' } });
+    // Members renew, and those that have come back do.
+    expect(reason(selfRecord(1))).toBeNull();
+    takeBatch(on.store, [allocation(2)], false);
+    expect([reason(selfRecord(2)), reason(selfRecord(3))]).toEqual([null, 'restoring']);
+    takeBatch(on.store, [], true);
+    expect([phaseOf(on), reason(selfRecord(3)), reason(stranger)]).toEqual(['open', null, null]);
+  });
+
+  it('a batch that is refused does not end it; its operator can', () => {
+    const on = context(holding(allocation(1)));
+    takeHead(on, head());
+    expect(takeBatch(on.store, [allocation(1, { publicKey: keyOf(7) })], true).ok).toBe(false);
+    expect(phaseOf(on)).toBe('restoring');
+    expect(takeFloor(on, 1).ok).toBe(true);
+    expect([phaseOf(on), highWater(on.store)]).toEqual(['open', 9]);
   });
 });
 
@@ -205,10 +235,10 @@ describe('a restore, whatever was there before', () => {
         const before = highWater(store);
         const told = head({ maxGuid: Math.max(maxGuid, ...backup.map(({ guid }) => guid)) });
         takeHead(on, told);
-        takeBatch(store, backup.slice(0, cut));
+        takeBatch(store, backup.slice(0, cut), false);
         const restore = () => {
           takeHead(on, told);
-          return takeBatch(store, backup);
+          return takeBatch(store, backup, true);
         };
         expect(restore().ok).toBe(true);
         const once = all(store);

@@ -34,7 +34,7 @@ const put = (path: string, body: unknown) =>
   call(`/api/v1/boot/${path}`, { method: 'PUT', headers: operator, body: JSON.stringify(body) });
 
 async function restore({ head, allocations }: { head: unknown; allocations: unknown[] }) {
-  return [await put('backup', head), await put('allocations', { allocations })];
+  return [await put('backup', head), await put('allocations', { allocations, last: true })];
 }
 
 /** Has nodes ask for new certificates, as they do when half of the life of theirs has passed. */
@@ -248,7 +248,7 @@ describe('a boot object that is well', () => {
     const many = Array.from({ length: 128 }, (_, index) => longest(1_000 + index));
     const { head } = await backUp(false);
     expect((await put('backup', { ...(head as object), max_guid: 2_000 })).status).toBe(200);
-    expect(await put('allocations', { allocations: many })).toEqual({
+    expect(await put('allocations', { allocations: many, last: true })).toEqual({
       status: 200,
       body: { new: 128, newer: 0, kept: 0 },
     });
