@@ -7,6 +7,7 @@ import { draftFarewell } from '../src/protocol/leaving.ts';
 import { CAPABILITIES } from '../src/protocol/limits.ts';
 import type { Draft } from '../src/protocol/message.ts';
 import { draftOwn } from '../src/protocol/originating.ts';
+import type { BlockReader } from '../src/protocol/peer-blocks.ts';
 import type { NodeStore } from '../src/protocol/store.ts';
 import type { Guid, JsonObject, Millis, SelfRecord } from '../src/protocol/types.ts';
 import { createMemoryNodeStore } from '../src/store/memory-store.ts';
@@ -28,6 +29,9 @@ export interface NodePorts {
   committed(node: SimNode, input: Input, reply: Reply): void;
   /** Signs a message of the node's own, and notes that somebody did. */
   sign(node: SimNode, drafted: Draft): SignedOrigination;
+  /** A node's store, where it does not begin with an empty one. */
+  readonly storeOf?: (slot: number) => NodeStore;
+  readonly readBlock?: BlockReader;
 }
 
 function recordOf(slot: number, address: string, incarnation: number): SelfRecord {
@@ -65,7 +69,7 @@ export class SimNode {
     this.isHosted = isHosted;
     this.skew = sim.random.between(-sim.plan.skewMs, sim.plan.skewMs);
     this.self = recordOf(slot, isHosted ? `${HOSTED_PREFIX}${slot}` : `https://n${slot}.example.net`, 0);
-    const store = createMemoryNodeStore();
+    const store = ports.storeOf?.(slot) ?? createMemoryNodeStore();
     const hooked = sim.hooks.store?.(store, sim.random) ?? store;
     this.store = { ...hooked, transaction: (body) => hooked.transaction(() => this.#commit(body)) };
   }
@@ -120,10 +124,10 @@ export class SimNode {
       setAlarm: (at: Millis | null) => this.#setAlarm(at),
       perform: (effect: Effect) => this.#perform(effect),
     };
-    this.#driver = new Driver({ store, config, self, host });
+    this.#driver = new Driver({ store, config, self, host, readBlock: this.#ports.readBlock });
     const before = this.#beforeCrash;
-    const after = digest(this.#driver.state);
-    if (before !== null && before !== after) {
+    const after = before === null ? null : digest(this.#driver.state);
+    if (before !== after) {
       this.#sim.violate('what was committed is there after a restart', `node ${this.slot}: ${before} became ${after}`);
     }
     if (this.isHosted) this.#arm();

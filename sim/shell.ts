@@ -8,7 +8,7 @@ import type { SyncAnswer } from '../src/protocol/sync.ts';
 import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.ts';
 import type { SimBoot } from './boot.ts';
 import type { Liar } from './liar.ts';
-import type { SimNode } from './node.ts';
+import { SimNode } from './node.ts';
 import type { SimQueue } from './queue.ts';
 import { checkMessage, keyOf } from './signing.ts';
 import type { Sim } from './sim.ts';
@@ -24,7 +24,7 @@ const CENTRE = 0;
 
 export interface ShellPorts {
   readonly wire: Wire;
-  readonly boot: SimBoot;
+  readonly boot: Pick<SimBoot, 'join' | 'certified'>;
   at(address: string): SimNode | null;
   liarAt(address: string): Liar | null;
   queueOf(node: SimNode): SimQueue;
@@ -66,7 +66,7 @@ export class Shell {
 
   /** The consumer delivers one call; null: no answer. */
   deliver(
-    queue: SimNode | null,
+    queue: Pick<SimNode, 'slot'> | null,
     leg: JobLeg,
     deliveries: readonly Delivery[],
     from: Sender,
@@ -90,7 +90,7 @@ export class Shell {
         done,
       );
     }
-    const sender = queue ?? this.#ports.at(from.address);
+    const sender = queue instanceof SimNode ? queue : this.#ports.at(from.address);
     // The sender signs: without it nothing goes out in its name.
     if (!sender?.isUp) return this.#sim.later(DELIVER_TIMEOUT_MS, () => done(null));
     const timeoutMs = leg.outside.isTrusted ? PATIENT_MS : IMPATIENT_MS;
@@ -136,9 +136,14 @@ export class Shell {
   }
 
   /** The consumer tells a sender what was not delivered. */
-  report(queue: SimNode | null, from: Sender, legs: readonly Undeliverable[], done: (isTold: boolean) => void): void {
+  report(
+    queue: Pick<SimNode, 'slot'> | null,
+    from: Sender,
+    legs: readonly Undeliverable[],
+    done: (isTold: boolean) => void,
+  ): void {
     // A queue of its own is in the node's own process, wherever that is now.
-    const sender = queue ?? this.#ports.at(from.address);
+    const sender = queue instanceof SimNode ? queue : this.#ports.at(from.address);
     if (!sender) return done(false);
     this.#ports.wire.call<boolean>(
       queue?.slot ?? CENTRE,

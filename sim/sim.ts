@@ -62,10 +62,11 @@ export class Sim {
   violation: Violation | null = null;
   readonly #history: string[] = [];
 
-  constructor(seed: number, overrides: Overrides, hooks: Hooks) {
+  /** `plan`: what the run is like, where it is not drawn. */
+  constructor(seed: number, overrides: Overrides, hooks: Hooks, plan: Plan | null = null) {
     this.seed = seed;
     this.random = new Random(seed);
-    this.plan = drawPlan(this.random, overrides);
+    this.plan = plan ?? drawPlan(this.random, overrides);
     this.hooks = hooks;
   }
 

@@ -6,6 +6,7 @@ import { Counters } from './counters.ts';
 import type { Context, Effect, Input, Reply } from './effects.ts';
 import { handle } from './node.ts';
 import { NodeState, type Self } from './node-state.ts';
+import type { BlockReader } from './peer-blocks.ts';
 import type { NodeStore } from './store.ts';
 import type { Millis } from './types.ts';
 
@@ -24,6 +25,8 @@ export interface DriverOptions {
   readonly config: ProtocolConfig;
   readonly self: Self;
   readonly host: Host;
+  /** Reads the roster's rows, where they are not what this code wrote: simulated nodes share what they all know. */
+  readonly readBlock?: BlockReader | undefined;
 }
 
 export class Driver {
@@ -40,8 +43,8 @@ export class Driver {
 
   /** For reading only: what is changed outside of an input is not stored. */
   get state(): NodeState {
-    const { store, config } = this.#options;
-    this.#state ??= new NodeState(store, config, this.#counters);
+    const { store, config, readBlock } = this.#options;
+    this.#state ??= new NodeState(store, config, this.#counters, readBlock);
     return this.#state;
   }
 

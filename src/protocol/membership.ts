@@ -255,9 +255,10 @@ export function syncFailed(context: Context, guid: Guid, reason: string): Effect
   endSync(context, guid);
   if (state.catchingUp?.guid === guid) state.catchingUp = null;
   state.counters.add('sync_failed');
-  const peerState = noAnswer(context, guid);
-  const failed = logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason });
-  return [failed, ...(asked ? askAgain(context, guid, asked) : [])];
+  const again = asked ? askAgain(context, guid, asked) : [];
+  // One failure an exchange: a peer is not given up for one lost request and its repeats.
+  const peerState = again.length > 0 ? (state.roster.get(guid)?.state ?? null) : noAnswer(context, guid);
+  return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason }), ...again];
 }
 
 /** What was asked for and did not come is asked for again at once: nobody else is asked for it in this round. */

@@ -6,6 +6,7 @@ import type { Effect } from './effects.ts';
 import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
 import { Nonces } from './nonces.ts';
+import type { BlockReader } from './peer-blocks.ts';
 import type { Refuted } from './refuting.ts';
 import { Repairs } from './repairs.ts';
 import { Roster } from './roster.ts';
@@ -107,17 +108,18 @@ export class NodeState {
   #seenGuid: Guid;
   #storedSeenGuid: Guid;
 
-  constructor(store: NodeStore, config: ProtocolConfig, counters: Counters) {
+  constructor(store: NodeStore, config: ProtocolConfig, counters: Counters, readBlock?: BlockReader) {
     this.store = store;
     this.counters = counters;
     const damaged = (table: string) => (row: number) => {
       counters.add('rows_damaged');
       this.damage.push({ type: 'log', level: 'ERROR', log: 'mempool', event: 'row_damaged', fields: { table, row } });
     };
-    this.roster = new Roster(store.roster, config, (block) => {
+    const rosterDamaged = (block: number) => {
       this.rosterDamaged = true;
       damaged('roster')(block);
-    });
+    };
+    this.roster = new Roster(store.roster, config, rosterDamaged, readBlock);
     this.mempool = new Mempool(store.segments, store.meta, damaged('segments'));
     this.repairs = new Repairs(store.repairs, damaged('repairs'));
     this.timers = new Timers(store.timers);

@@ -12,8 +12,11 @@ import { isHosted } from './whom.ts';
 const REFUTE_PAUSE_MS = 60_000;
 const REFUTE_PAUSE_MS_MAX = 3_600_000;
 
-/** Opinions of a callee that lead to a refutation: it would not send to us any more. */
-const DEAD_TO_THEM: readonly (CallerState | null)[] = ['ignored', 'left', 'unknown'];
+/**
+ * Opinions of a callee that lead to a refutation: it would never call us again. Whoever ignores us probes us, and hears us now; after a
+ * partition all who were ignored would refute at once, each to all.
+ */
+const DEAD_TO_THEM: readonly (CallerState | null)[] = ['left', 'unknown'];
 
 /** Somebody said that this node is dead. */
 export function refute(context: Context, from: Guid, opinion: string): Effect[] {

@@ -6,6 +6,9 @@ import { isLive, type Roster } from './roster.ts';
 import { down, type Candidate } from './tree.ts';
 import type { Guid, Millis, Peer, Range } from './types.ts';
 
+/** Rounds between two probes of a peer in trouble, in the mean, at most (guess: ten minutes with the defaults). */
+const PROBE_ROUNDS_MAX = 8;
+
 /** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
 export function isHosted(peer: { readonly address: string }, hostedPrefix: string): boolean {
   return peer.address.startsWith(hostedPrefix);
@@ -86,7 +89,7 @@ export function syncPeers(roster: Roster, hostedPrefix: string, guid: Guid, maxG
 
 /**
  * Peers to probe in this round, drawn anew each time: those that never proved to be there, those whose probation is over, and those in
- * trouble, the longer in trouble the seldomer. Few, and all at once: however many there are, a round waits for them as long as for one.
+ * trouble, the longer in trouble the seldomer, within limits. Few, and all at once: however many there are, a round waits for them as long as for one.
  */
 export function probePeers(
   roster: Roster,
@@ -101,7 +104,7 @@ export function probePeers(
     if (!peer.proved && peer.failures === 0) return true;
     if (peer.state === 'probation' && peer.failures === 0) return now - peer.since >= probationMs;
     const isTroubled = peer.state === 'suspect' || peer.state === 'ignored' || !peer.proved;
-    return isTroubled && rng() < 1 / Math.max(1, peer.failures);
+    return isTroubled && rng() < 1 / Math.min(PROBE_ROUNDS_MAX, Math.max(1, peer.failures));
   });
   // The first of a shuffle, without shuffling all.
   for (let index = 0; index < Math.min(PROBES_MAX, due.length); index++) {

@@ -27,11 +27,12 @@ describe('a node that is called dead', () => {
   });
 
   it('does so as well where a peer that it asks thinks so', () => {
-    for (const opinion of ['ignored', 'left', 'unknown'] as const) {
+    for (const opinion of ['left', 'unknown'] as const) {
       const machine = new Machine([member(3)]);
       expect(renewals(machine.answerSync(3, { callerState: opinion }))).toEqual([0]);
     }
-    for (const opinion of ['alive', 'probation', 'suspect', null] as const) {
+    // Who ignores it has heard it now.
+    for (const opinion of ['alive', 'probation', 'suspect', 'ignored', null] as const) {
       const machine = new Machine([member(3)]);
       expect(renewals(machine.answerSync(3, { callerState: opinion }))).toEqual([]);
     }
@@ -41,10 +42,10 @@ describe('a node that is called dead', () => {
     const machine = new Machine([outsider(7)]);
     machine.answerProbe(7);
     expect(machine.stateOf(7)).toBe('probation');
-    expect(renewals(machine.answerSync(7, { callerState: 'ignored' }))).toEqual([]);
-    expect(renewals(machine.answerSync(99, { callerState: 'ignored' }))).toEqual([]);
+    expect(renewals(machine.answerSync(7, { callerState: 'left' }))).toEqual([]);
+    expect(renewals(machine.answerSync(99, { callerState: 'left' }))).toEqual([]);
     machine.trust(7);
-    expect(renewals(machine.answerSync(7, { callerState: 'ignored' }))).toEqual([0]);
+    expect(renewals(machine.answerSync(7, { callerState: 'left' }))).toEqual([0]);
   });
 
   it('is told so by whom it asks, also where its record is refused', () => {

@@ -182,8 +182,9 @@ describe('a round probes', () => {
     );
     expect(rounds.every((guids) => guids.includes(2))).toBe(true);
     const seldom = rounds.filter((guids) => guids.includes(3)).length;
-    expect(seldom).toBeGreaterThan(20);
-    expect(seldom).toBeLessThan(100);
+    // One round in eight at the least.
+    expect(seldom).toBeGreaterThan(80);
+    expect(seldom).toBeLessThan(180);
   });
 
   it('few, each once, nobody who is asked anyway, however many there are', () => {
