@@ -109,6 +109,11 @@ describe('nodes that hang or fail', () => {
       expect(lastSync - backAt).toBeLessThan(Number(SYNC.NETWORK_SYNC_INTERVAL));
       expect(await metric(network, down, 'pychain_messages_reconciled_total{direction="wanted"}')).toBe(ids.length);
       expect(back.missing(expired)).toBe(expired.length);
+      const own = await broadcast(network, down, { after: 'the absence' });
+      await eventually('its own next message is everywhere', async () => {
+        await reachable.read();
+        return reachable.missing([own]) === 0;
+      });
     } finally {
       await network.dispose();
     }
