@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { measureCoverage } from '../../bench/coverage.ts';
 import { measureCrashes } from '../../bench/crash.ts';
-import { broadcast, eventually, inParallel, messagesOf, startMeasured, totals } from '../../bench/network.ts';
+import { broadcast, eventually, getJson, inParallel, messagesOf, startMeasured, totals } from '../../bench/network.ts';
 import { seededRandom } from '../support/network.ts';
 
 describe('a local network', () => {
@@ -21,6 +21,18 @@ describe('a local network', () => {
       expect(run.hopsMax).toBeLessThanOrEqual(run.hopsBound);
     },
   );
+
+  it('all know one highest GUID and each other before any of them comes to its second sync round', async () => {
+    const network = await startMeasured(16, { NETWORK_SYNC_INTERVAL: '3600' });
+    try {
+      const slots = Array.from({ length: 16 }, (_, index) => index + 1);
+      const statuses = await inParallel(slots, (slot) => getJson(`${network.url}/n/${slot}/api/v1/status`));
+      for (const status of statuses) expect(status).toMatchObject({ max_guid: 16, peers: { alive: 15 } });
+      expect((await totals(network)).get('pychain_sync_rounds_total')).toBeLessThanOrEqual(16);
+    } finally {
+      await network.dispose();
+    }
+  });
 
   it('a thousand messages from each of four nodes, as fast as they are accepted: none lost, all readable in order', async () => {
     const network = await startMeasured(4, { NETWORK_SYNC_INTERVAL: '3600' });
