@@ -129,7 +129,7 @@ describe('what nodes hold', () => {
   it('stays theirs, and newcomers start above all that any of them has seen', () => {
     const on = begun();
     survey(on, 3, node(1, held(2, { seenGuid: 4 })), node(2, held(1, { seenGuid: 17 })), node(3, null));
-    expect(join(on, selfRecord(1))?.guid).toBe(2);
+    expect(joined(on, join(on, selfRecord(1)) as Allocation)).toMatchObject({ guid: 2, maxGuid: 17 });
     expect(join(on, selfRecord(3))?.guid).toBe(18);
     const answer = joined(on, join(on, outside(9)) as Allocation);
     expect([answer.guid, answer.maxGuid, answer.members.map(({ guid }) => guid)]).toEqual([19, 19, [1, 2, 18]]);
