@@ -30,7 +30,7 @@ const SECOND = 1_000;
 const TTL_MS = 600 * SECOND;
 
 /** Defaults of src/config.ts; messages outlive the cut. */
-const CONFIG: Plan['config'] = {
+export const SCALE_CONFIG: Plan['config'] = {
   network: 'sim',
   fanout: 64,
   messageTtlMs: TTL_MS,
@@ -46,7 +46,8 @@ const CONFIG: Plan['config'] = {
   syncJitterMs: 30 * SECOND,
 };
 
-const NO_FAULTS = {
+/** Nothing goes wrong. */
+export const NO_FAULTS = {
   outside: 0,
   newcomers: 0,
   liars: 0,
@@ -116,7 +117,7 @@ export function runScale(options: ScaleOptions): ScaleResult {
   const { nodes, scenario, fanout, seed } = options;
   const began = performance.now();
   const isCut = scenario === 'halves';
-  const config = { ...CONFIG, fanout, ...(isCut && { messageTtlMs: CUT_MS + TTL_MS }) };
+  const config = { ...SCALE_CONFIG, fanout, ...(isCut && { messageTtlMs: CUT_MS + TTL_MS }) };
   const plan = { ...NO_FAULTS, nodes, messages: MESSAGES, config, loss: scenario === 'loss' ? LOSS : 0 };
   const sim = new Sim(seed, {}, {}, plan);
   const network = new ScaleNetwork(sim);
