@@ -62,6 +62,7 @@ export class Liar {
       members: random.chance(0.3) ? [forged] : [],
       more: random.chance(0.3),
       callerState: random.pick(['alive', 'ignored', 'left', 'unknown'] as const),
+      callerHost: '203.0.113.9',
       frame: random.pick([null, { ranges: [] }, { ranges: [[null, [hashOf(String(random.next()))]]] }] as const),
     };
   }

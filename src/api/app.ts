@@ -17,6 +17,8 @@ import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
+/** IPv6 with an embedded IPv4 address. */
+const CLIENT_ADDRESS_CHARS_MAX = 45;
 const SLOT = /^[1-9][0-9]{0,8}$/;
 
 /** Longest body that is read only to be polite, bytes. */
@@ -34,6 +36,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.notFound(notFoundHandler(() => app.routes));
 
   app.use(requestId());
+  app.use(clientAddress(config));
   app.use(accessLog(config, log));
   app.use(commonHeaders());
   app.use(drainSmallBodies());
@@ -53,6 +56,15 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
     return c.json({ network: config.protocol.network, version: VERSION, see: [`${BOOT_BASE}/status`, ...nodes] });
   });
   return app;
+}
+
+/** Where a call comes from, cut to what an address has at most: not every header is what the platform put there. */
+function clientAddress({ clientAddressHeader }: ApiConfig): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const told = clientAddressHeader === null ? undefined : c.req.header(clientAddressHeader);
+    c.set('clientAddress', told?.slice(0, CLIENT_ADDRESS_CHARS_MAX) ?? null);
+    await next();
+  };
 }
 
 /** A line a request at DEBUG, in the log of the node that was asked: above it, a stranger could fill the logs. */

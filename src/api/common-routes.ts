@@ -122,7 +122,7 @@ export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
     };
     const answer = await ask(() => c.var.directory.sync(request, caller?.guid ?? null));
     if (answer === null) throw notJoined();
-    const view = syncAnswerView(answer);
+    const view = syncAnswerView({ ...answer, callerHost: caller ? c.var.clientAddress : null });
     if (!caller) return c.json(view, 200);
     return c.json(await ask(() => signAnswer(c.var.directory.signAnswer, caller.nonce, view)), 200);
   }),

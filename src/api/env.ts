@@ -49,6 +49,8 @@ export interface ApiEnv {
   Variables: {
     requestId: string;
     nodeName: string;
+    /** Where the call comes from, as the platform says; null where it does not. */
+    clientAddress: string | null;
     /** What was read of the body, so that it is read once. */
     bodyBytes?: Uint8Array;
     /** Set where the request was signed. */

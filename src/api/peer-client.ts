@@ -195,15 +195,9 @@ function syncBody({ guid, maxGuidNode, have, members, digest, wanted, doubted }:
 }
 
 function syncAnswerOf(answer: JsonObject): SyncAnswer {
-  const {
-    guid,
-    address,
-    have,
-    members,
-    more,
-    frame = null,
-    caller_state: callerState = null,
-  } = readAnswer(schemas.syncAnswer, answer);
+  const told = readAnswer(schemas.syncAnswer, answer);
+  const { guid, address, have, members, more, frame = null } = told;
+  const { caller_state: callerState = null, caller_host: callerHost = null } = told;
   return {
     maxGuidNode: { guid, address },
     have,
@@ -211,6 +205,7 @@ function syncAnswerOf(answer: JsonObject): SyncAnswer {
     more,
     frame,
     callerState,
+    callerHost,
   };
 }
 

@@ -38,6 +38,8 @@ import {
 const PAGE_DEFAULT = 100;
 const CURSOR_CHARS_MAX = 256;
 const NETWORK_CHARS_MAX = 64;
+/** An address as a connection has it, IPv6 with an embedded IPv4 address at the longest. */
+const HOST_CHARS_MAX = 45;
 const EVENT_NAME_CHARS_MAX = 128;
 const CHALLENGE_CHARS_MAX = 96;
 const SOLUTION_CHARS_MAX = 16;
@@ -96,6 +98,10 @@ export const status = z
     last_sync_at: seconds.nullable(),
     next_sync_at: seconds.nullable(),
     left_at: seconds.nullable().meta({ description: 'when it left the network; null: it is a member' }),
+    observed_host: z
+      .string()
+      .nullable()
+      .meta({ description: 'where its calls come from, as peers of three operators agree' }),
     signature: signature.optional().meta({ description: 'over the nonce and this answer, where there was a nonce' }),
   })
   .meta({ id: 'Status' });
@@ -218,6 +224,12 @@ export const syncAnswer = z
       .nullable()
       .optional()
       .meta({ description: 'what the callee thinks of the caller, this call not counted' }),
+    caller_host: z
+      .string()
+      .max(HOST_CHARS_MAX)
+      .nullable()
+      .optional()
+      .meta({ description: 'where the call came from, as the callee sees it' }),
     signature: signature.optional().meta({ description: 'over the nonce of the request’s signature and this answer' }),
   })
   .meta({ id: 'SyncAnswer' });

@@ -30,6 +30,7 @@ export function statusView(status: NodeStatus, guid: Guid): Wire<typeof schemas.
     last_sync_at: status.lastSyncAt === null ? null : toSeconds(status.lastSyncAt),
     next_sync_at: status.nextSyncAt === null ? null : toSeconds(status.nextSyncAt),
     left_at: status.leftAt === null ? null : toSeconds(status.leftAt),
+    observed_host: status.observedHost,
   };
 }
 
@@ -85,6 +86,7 @@ export function syncAnswerView(answer: SyncAnswer): Wire<typeof schemas.syncAnsw
     more: answer.more,
     frame: answer.frame,
     caller_state: answer.callerState,
+    caller_host: answer.callerHost,
   };
 }
 

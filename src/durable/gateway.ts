@@ -67,6 +67,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
         lastSyncAt: null,
         nextSyncAt: null,
         leftAt: null,
+        observedHost: null,
       };
     },
     signAnswer: (nonce, answer) => boot.signAnswer(nonce, hashOf(toCanonical(answer))),

@@ -101,6 +101,7 @@ export class NodeReader {
       lastSyncAt: times.last,
       nextSyncAt: times.next,
       leftAt: state.leftAt,
+      observedHost: state.observed.agreed(Date.now()),
     };
   }
 

@@ -260,6 +260,7 @@ export function bootSync(context: BootContext, request: SyncRequest): SyncAnswer
     // The boot node keeps no messages.
     frame: null,
     callerState: null,
+    callerHost: null,
   };
 }
 

@@ -1,4 +1,5 @@
 // Membership: joining, renewing the certificate, and network sync.
+import { addressGroup } from './address.ts';
 import { backoffMs } from './backoff.ts';
 import { isRenewalDue } from './certificate.ts';
 import { logged, type Context, type Effect, type Joined } from './effects.ts';
@@ -211,9 +212,17 @@ export function syncAsked(
     members,
     more: missing.more,
     callerState,
+    // The shell knows, where it answers over HTTP.
+    callerHost: null,
     frame: compared.reply,
   };
   return { answer, effects };
+}
+
+/** Where this node's call came from, by the word of a trusted peer. */
+function noteHost({ state, now }: Context, guid: Guid, host: string | null): void {
+  const peer = state.roster.get(guid);
+  if (host !== null && peer?.state === 'alive') state.observed.note(addressGroup(peer.address), host, now);
 }
 
 /** Asks a caller whose mempool differs, if it is one that is trusted. */
@@ -233,6 +242,7 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   state.counters.add('sync_answered');
   state.health.ok();
   const opinion = hearOpinion(context, guid, answer.callerState);
+  noteHost(context, guid, answer.callerHost);
   state.roster.seen(guid, now);
   const learned = learnAll(context, answer.members);
   const lacks = state.roster.missingFrom(answer.have, now);

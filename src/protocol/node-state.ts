@@ -6,6 +6,7 @@ import type { Effect } from './effects.ts';
 import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
 import { Nonces } from './nonces.ts';
+import { Observed } from './observed.ts';
 import type { BlockReader } from './peer-blocks.ts';
 import type { Refuted } from './refuting.ts';
 import { Repairs } from './repairs.ts';
@@ -73,6 +74,7 @@ export class NodeState {
   readonly standings = new Standings();
   readonly unverified = new Unverified();
   readonly health = new Health();
+  readonly observed = new Observed();
   /** When this node may refute again. */
   readonly refuted: Refuted = { until: -Infinity, pause: 0 };
   /** Incarnation that this node told the members of itself, the boot node being away. */

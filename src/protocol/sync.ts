@@ -43,6 +43,8 @@ export interface SyncAnswer {
   readonly more: boolean;
   /** What the callee thinks of the caller, but for its call: who is thought dead speaks up. Null where it does not say. */
   readonly callerState: CallerState | null;
+  /** Where the caller's call came from, as the callee sees it; null where it does not say. */
+  readonly callerHost: string | null;
   /** The callee's answer to the digest; null where there was none, or it does not compare. */
   readonly frame: Frame | null;
 }

@@ -47,6 +47,7 @@ describe.each([
       last_sync_at: 1_700_000_000.5,
       next_sync_at: null,
       left_at: null,
+      observed_host: null,
     });
     expect(calls).toEqual([{ to, method: 'status', args: [] }]);
   });
@@ -173,6 +174,7 @@ describe.each([
       more: false,
       frame: null,
       caller_state: null,
+      caller_host: null,
     });
     expect(calls).toEqual([
       {

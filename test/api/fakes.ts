@@ -75,6 +75,7 @@ export const nodeStatus: NodeStatus = {
   lastSyncAt: 1_700_000_000_500,
   nextSyncAt: null,
   leftAt: null,
+  observedHost: null,
 };
 
 /** Answers, where a test does not give its own. */
@@ -90,6 +91,7 @@ const common = {
     more: false,
     frame: null,
     callerState: null,
+    callerHost: null,
   }),
   samples: async () => [
     { name: 'pychain_peers', help: 'Peers', type: 'gauge' as const, labels: { state: 'alive' }, value: 3 },

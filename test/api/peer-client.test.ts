@@ -177,6 +177,7 @@ describe('an honest peer', () => {
       more: false,
       frame: null,
       callerState: null,
+      callerHost: null,
     });
     const [request] = requests;
     expect(request?.url).toBe('https://n7.peers.net/n/7/api/v1/sync');

@@ -244,6 +244,19 @@ describe('POST /sync', () => {
     expect(new Headers(init.headers).get('signature-input')).toContain(`nonce="${String(calls[2]?.args[0])}"`);
   });
 
+  test('of a member is told where it came from, as the platform says; nobody else is', async () => {
+    for (const [target, told] of [
+      [sync, '2001:db8::7'],
+      [{ ...sync, signing: null }, null],
+    ] as const) {
+      const init = sendTo(target, body);
+      const headers = new Headers(init.headers);
+      headers.set('CF-Connecting-IP', '2001:db8::7');
+      const response = await setUp().app.request(sync.path, { ...init, headers });
+      expect(await response.json()).toMatchObject({ caller_host: told });
+    }
+  });
+
   test('of a member in the name of another: 401', async () => {
     for (const guid of [0, 4]) {
       const { app, calls } = setUp();

@@ -150,6 +150,7 @@ export class Machine {
       more: false,
       frame: null,
       callerState: null,
+      callerHost: null,
       ...answer,
     };
     return this.effectsOf({ type: 'sync-answered', guid, answer: told });
