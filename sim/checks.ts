@@ -179,10 +179,10 @@ export class LimitCheck implements Check {
   }
 }
 
-/** What a member says of itself is never taken back. */
+/** What a member says of itself is never taken back, but by who has forgotten it altogether: an old record may come again then. */
 export class IncarnationCheck implements Check {
   readonly #sim: Sim;
-  readonly #known = new Map<number, Map<Guid, number>>();
+  readonly #known = new Map<number, Map<Guid, { readonly incarnation: number; readonly since: Millis }>>();
   #turn = 0;
 
   constructor(sim: Sim) {
@@ -192,14 +192,16 @@ export class IncarnationCheck implements Check {
   committed(node: SimNode): void {
     // Every roster after every input would take most of the time.
     if (this.#turn++ % 16 > 0) return;
-    const known = this.#known.get(node.slot) ?? new Map<Guid, number>();
+    const known = this.#known.get(node.slot) ?? new Map<Guid, { incarnation: number; since: Millis }>();
     this.#known.set(node.slot, known);
-    for (const { guid, incarnation } of node.driver?.state.roster.peers() ?? []) {
-      const before = known.get(guid) ?? 0;
-      if (incarnation < before) {
-        this.#sim.violate('incarnations grow', `node ${node.slot}: GUID ${guid} from ${before} to ${incarnation}`);
+    for (const { guid, incarnation, since } of node.driver?.state.roster.peers() ?? []) {
+      const last = known.get(guid);
+      // Whoever is new since then was forgotten in between.
+      if (last && incarnation < last.incarnation && since <= last.since) {
+        const detail = `node ${node.slot}: GUID ${guid} from ${last.incarnation} to ${incarnation}`;
+        this.#sim.violate('incarnations grow', detail);
       }
-      known.set(guid, incarnation);
+      known.set(guid, { incarnation, since });
     }
   }
 }
