@@ -167,9 +167,19 @@ export function numberOf(guid: Guid): number {
   return Math.floor(guid / BLOCK_SIZE);
 }
 
-/** Text of a stored row. */
+/** Text of a stored row. Records never change, so each is written once: of a block's sixty-four hardly ever more than one is new. */
 export function writeBlock(peers: readonly Peer[]): string {
-  return JSON.stringify(peers);
+  return `[${peers.map(textOf).join()}]`;
+}
+
+const texts = new WeakMap<Peer, string>();
+
+function textOf(peer: Peer): string {
+  const known = texts.get(peer);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(peer);
+  texts.set(peer, text);
+  return text;
 }
 
 /** Reads a stored row, checking what the code depends on; null where it is damaged. */
