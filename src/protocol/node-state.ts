@@ -2,6 +2,7 @@
 // anew: nothing but counters and calls under way is lost. That is what eviction does.
 import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
+import { Departed } from './departed.ts';
 import type { Effect } from './effects.ts';
 import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
@@ -121,7 +122,7 @@ export class NodeState {
       this.rosterDamaged = true;
       damaged('roster')(block);
     };
-    this.roster = new Roster(store.roster, config, rosterDamaged, readBlock);
+    this.roster = new Roster(store.roster, config, rosterDamaged, readBlock, new Departed(store.meta));
     this.mempool = new Mempool(store.segments, store.meta, damaged('segments'));
     this.repairs = new Repairs(store.repairs, damaged('repairs'));
     this.timers = new Timers(store.timers);

@@ -1,5 +1,6 @@
 // The roster: everything a node knows of its peers, and the only writer of peer records. Kept in memory, stored in blocks of
 // GUIDs, one row a block: a thousand new peers cost sixteen rows, not a thousand. Signatures were checked before a record comes here.
+import { Departed } from './departed.ts';
 import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from './limits.ts';
 import { isNewer, isRenewed, pickMember } from './member.ts';
 import { numberOf, PeerBlocks, readBlock, writeBlock, type BlockReader } from './peer-blocks.ts';
@@ -34,12 +35,18 @@ export class Roster {
   #intervals: { readonly self: Guid; readonly changes: number; readonly list: readonly Interval[] } | null = null;
   /** Records that were dropped, so that others who still have them don't bring them back. */
   readonly #dropped = new Map<Guid, Member>();
-  /** Incarnations of those who left before they were known here. */
-  readonly #departed = new Map<Guid, number>();
+  readonly #departed: Departed;
 
   /** Reads the stored blocks. A damaged block is left out and handed to `damaged`: sync brings its members again. */
-  constructor(table: TextTable, policy: RosterPolicy, damaged: (block: number) => void, read: BlockReader = readBlock) {
+  constructor(
+    table: TextTable,
+    policy: RosterPolicy,
+    damaged: (block: number) => void,
+    read: BlockReader = readBlock,
+    departed = new Departed(null),
+  ) {
     this.#table = table;
+    this.#departed = departed;
     this.#policy = policy;
     for (const row of table.all()) {
       const block = read(row);
@@ -83,7 +90,7 @@ export class Roster {
 
   /** Whether {@link learn} would take anything from a record: what would not need not be checked. */
   isNews(member: Member): boolean {
-    if ((this.#departed.get(member.guid) ?? -1) >= member.incarnation) return false;
+    if (this.#departed.has(member.guid, member.incarnation)) return false;
     const known = this.#peers.get(member.guid) ?? this.#dropped.get(member.guid);
     return known === undefined || isNewer(member, known);
   }
@@ -105,7 +112,7 @@ export class Roster {
     }
     const dropped = this.#dropped.get(member.guid);
     if (dropped && !isNewer(member, dropped)) return 'refused';
-    if ((this.#departed.get(member.guid) ?? -1) >= member.incarnation) return 'refused';
+    if (this.#departed.has(member.guid, member.incarnation)) return 'refused';
     const before = this.#hostedAt(member.address);
     // A node that lost its storage has got a new GUID: who was there before is gone for good, and has left no key.
     if (before > member.guid) return 'refused';
@@ -169,18 +176,11 @@ export class Roster {
   /** A member said that it leaves. Returns whether it was there. */
   left(guid: Guid, incarnation: number, now: Millis): boolean {
     const peer = this.#peers.get(guid);
-    if (!peer) this.#depart(guid, incarnation);
+    if (!peer) this.#departed.note(guid, incarnation);
     if (!peer || peer.state === 'left' || incarnation < peer.incarnation) return false;
     // What is told of it later must be of a later life.
     this.#write({ ...peer, state: 'left', incarnation, failures: 0, troubledSince: now });
     return true;
-  }
-
-  /** One that is not known here has left: its record may come later, from who has not heard of that. */
-  #depart(guid: Guid, incarnation: number): void {
-    const oldest = this.#departed.keys().next();
-    if (this.#departed.size >= DROPPED_MAX && !oldest.done) this.#departed.delete(oldest.value);
-    this.#departed.set(guid, Math.max(incarnation, this.#departed.get(guid) ?? 0));
   }
 
   /** Forgets a peer that turned out to be none; its record does not come back unchanged. */
@@ -206,7 +206,10 @@ export class Roster {
       const isGone = peer.state === 'ignored' || peer.state === 'left';
       return isGone && now - (peer.troubledSince ?? now) >= this.#policy.guidTimeoutMs;
     });
-    for (const { guid } of gone) this.drop(guid);
+    for (const { guid, state, incarnation } of gone) {
+      if (state === 'left') this.#departed.note(guid, incarnation);
+      this.drop(guid);
+    }
     return gone;
   }
 

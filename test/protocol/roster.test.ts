@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from '../../src/protocol/limits.ts';
 import { readMember, writeMember } from '../../src/protocol/member.ts';
+import { Departed } from '../../src/protocol/departed.ts';
 import { isLive, Roster } from '../../src/protocol/roster.ts';
 import type { NodeStore } from '../../src/protocol/store.ts';
 import { candidates } from '../../src/protocol/whom.ts';
@@ -327,6 +328,47 @@ describe('who left', () => {
     expect(known.left(2, 4, NOW)).toBe(false);
     expect(known.get(2)?.state).toBe('alive');
     expect(known.left(99, 0, NOW)).toBe(false);
+  });
+});
+
+describe('who left before it was known', () => {
+  it('is not taken in by a record from before, also after a restart, but is when it has come back', () => {
+    const store = createMemoryNodeStore();
+    const open = () => new Roster(store.roster, POLICY, () => undefined, undefined, new Departed(store.meta));
+    expect(open().left(9, 4, NOW)).toBe(false);
+    for (const known of [open(), open()]) {
+      expect(known.isNews(outsider(9, { incarnation: 4 }))).toBe(false);
+      expect(known.learn(outsider(9, { incarnation: 4 }), NOW)).toBe('refused');
+    }
+    expect(open().learn(outsider(9, { incarnation: 5 }), NOW)).toBe('added');
+  });
+
+  it('nor who left, was forgotten, and is told of by somebody who has not heard of it', () => {
+    const store = createMemoryNodeStore();
+    const open = () => new Roster(store.roster, POLICY, () => undefined, undefined, new Departed(store.meta));
+    const known = open();
+    known.learn(outsider(9), NOW);
+    known.seen(9, NOW, true);
+    known.left(9, 0, NOW);
+    known.flush();
+    known.prune(NOW + TIMEOUT);
+    known.flush();
+    expect(open().learn(outsider(9, { certificate: certificate({ issuedAt: 2_000 }) }), NOW)).toBe('refused');
+  });
+
+  it('is remembered up to a limit, in one row', () => {
+    const store = createMemoryNodeStore();
+    const departed = new Departed(store.meta);
+    for (let guid = 1; guid <= 1_000; guid++) departed.note(guid, 0);
+    expect([1, 744, 745, 1_000].map((guid) => new Departed(store.meta).has(guid, 0))).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+    const rows = store.rowsWritten();
+    departed.note(1_000, 0);
+    expect(store.rowsWritten()).toBe(rows);
   });
 });
 
