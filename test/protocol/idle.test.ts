@@ -56,6 +56,20 @@ describe('a node where nothing happens', () => {
   });
 });
 
+it('a message that was too young to be compared in one round has all primary peers asked in the next', () => {
+  const machine = idle(new Machine([1, 2, 3, 4, 6, 7].map((guid) => member(guid))));
+  // Something that happened brings the usual pace back; the message comes right before that round.
+  machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
+  machine.now = (machine.state.timers.get('sync')?.at ?? 0) - RECONCILE_AFTER_MS;
+  machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
+  const rounds = [1, 2].map(() => {
+    const peers = asked(machine.round());
+    for (const guid of peers) machine.answerSync(guid);
+    return peers.length;
+  });
+  expect(rounds).toEqual([3, 3]);
+});
+
 describe('comes back at once', () => {
   const cases: [string, (machine: Machine) => unknown][] = [
     [
