@@ -26,6 +26,20 @@ describe('a node that is called dead', () => {
     expect(accuse()).toEqual([0]);
   });
 
+  it('keeps to these pauses over an eviction: idle nodes are evicted, and each refutation wakes all', () => {
+    const machine = new Machine([member(3)]);
+    const accuse = () => renewals(machine.hearEvent(9, DEAD_PEER, { guid: SELF }));
+    expect(accuse()).toEqual([0]);
+    machine.reload();
+    expect(accuse()).toEqual([]);
+    machine.now += MINUTE;
+    machine.reload();
+    expect(accuse()).toEqual([0]);
+    machine.now += MINUTE;
+    machine.reload();
+    expect(accuse()).toEqual([]);
+  });
+
   it('does so as well where a peer that it asks thinks so', () => {
     for (const opinion of ['left', 'unknown'] as const) {
       const machine = new Machine([member(3)]);
