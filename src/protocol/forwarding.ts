@@ -156,11 +156,7 @@ export function handOver(context: Context): Effect[] {
     if (bundle.legs.length > 0) bundle.bodies.push(...bodies());
   };
   const throughSeq = collectSegments(context, add);
-  const repairs = state.repairs.due(now);
-  for (const [, repair] of repairs) {
-    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair, hops, () => bodies);
-  }
-  const rows = repairs.map(([row]) => row);
+  const rows = collectRepairs(context, add);
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
   if (full.length === 0) {
     // Nobody to send to: a leaf of the tree. That is settled without a row.
@@ -363,6 +359,21 @@ function collectSegments(context: Context, add: Add): number {
     throughSeq = seq;
   }
   return throughSeq;
+}
+
+/** Adds what is due of repairs, up to the size of a handover; the others go with the next. Returns the rows of those that are in it. */
+function collectRepairs(context: Context, add: Add): number[] {
+  const rows: number[] = [];
+  let bytes = 0;
+  for (const [row, repair] of context.state.repairs.due(context.now)) {
+    if (bytes > HANDOVER_BYTES_MAX) break;
+    for (const [hops, bodies] of bodiesOf(context, repair)) {
+      for (const body of bodies) bytes += body.length;
+      add(repair, hops, () => bodies);
+    }
+    rows.push(row);
+  }
+  return rows;
 }
 
 function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
