@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Context, Effect, Reply } from '../../src/protocol/effects.ts';
 import { draftFarewell } from '../../src/protocol/leaving.ts';
-import { MEMPOOL_MESSAGES_MAX } from '../../src/protocol/limits.ts';
+import { MEMPOOL_MESSAGES_MAX, REPAIRS_MAX } from '../../src/protocol/limits.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
 import { TestNetwork } from '../support/network.ts';
 import { member, NO_SIGNATURE, outsider, selfRecord } from '../support/signed.ts';
-import { asked, Machine, only, SELF } from './machine.ts';
+import { asked, lines, Machine, only, SELF } from './machine.ts';
 
 function leave(network: TestNetwork, slot: number): void {
   const { driver } = network.node(slot);
@@ -214,6 +214,33 @@ describe('a leaver', () => {
     expect(copies).toEqual(expect.arrayContaining([3, 4, 6, 7, 2].map((to) => ({ to, ...all }))));
     expect(copies.filter(({ bodies }) => bodies === 4).map(({ to }) => to)).not.toContain(1);
     expect(copies.filter(({ bodies }) => bodies === 4).map(({ to }) => to)).not.toContain(8);
+  });
+
+  it('does not lose what it owes over copies of what it accepted, however much that was', () => {
+    const machine = new Machine(Array.from({ length: 40 }, (_, index) => member(index + 10)));
+    for (let guid = 30; guid < 46; guid++) {
+      for (let failure = 0; failure < 3; failure++) {
+        machine.now += 10_000;
+        machine.submit({ type: 'sync-failed', guid, reason: 'gone' });
+        for (let other = 10; other < 15; other++) machine.answerSync(other);
+      }
+      expect(machine.stateOf(guid)).toBe('ignored');
+    }
+    originate(machine, 30_000);
+    const owed = Array.from({ length: REPAIRS_MAX - 100 }, (_, index) => index);
+    for (const index of owed) {
+      machine.state.repairs.add({
+        dueAt: machine.now + 60_000,
+        attempt: 1,
+        range: { from: 20, to: 10 },
+        without: [],
+        ids: [String(index)],
+      });
+    }
+    const { effects } = leaveAs(machine);
+    expect(lines(effects, 'repair_dropped')).toEqual([]);
+    const kept = machine.state.repairs.due(Infinity).filter(([, { attempt }]) => attempt === 1);
+    expect(kept).toHaveLength(REPAIRS_MAX - 100);
   });
 
   it('holds nothing up for one that it had asked, and asks and refutes nothing more', () => {
