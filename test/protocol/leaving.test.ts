@@ -260,4 +260,21 @@ describe('a leaver', () => {
     expect(only(later, 'renew-self')).toEqual([]);
     expect(only(later, 'join')).toEqual([]);
   });
+
+  it('that was joining says and asks nothing more, however that ends, and is not kept waiting when it comes back', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 1 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
+    leaveAs(machine);
+    const failed = machine.effectsOf({ type: 'join-failed', reason: 'away' });
+    expect(only(failed, 'say')).toEqual([]);
+    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    expect(only(machine.effectsOf({ type: 'return' }), 'join')).toHaveLength(1);
+    expect(machine.state.timers.get('sync')?.at).toBeLessThanOrEqual(machine.now + 1_000);
+    // Whoever asks twice is not made to sync again.
+    machine.submit({ type: 'alarm' });
+    const before = machine.state.timers.get('sync');
+    machine.submit({ type: 'return' });
+    expect(machine.state.timers.get('sync')).toEqual(before);
+  });
 });
