@@ -205,15 +205,14 @@ describe('a leaver', () => {
     }
     expect(machine.stateOf(2)).toBe('ignored');
     handOverAll(machine, machine.take());
-    originate(machine, 3);
+    originate(machine, 600);
     handOverAll(machine, machine.take());
     machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
-    const copies = handOverAll(machine, leaveAs(machine).effects).filter(({ single }) => single);
-    // Three messages and the farewell; what came from others is with others.
-    const all = { bodies: 4, single: true };
-    expect(copies).toEqual(expect.arrayContaining([3, 4, 6, 7, 2].map((to) => ({ to, ...all }))));
-    expect(copies.filter(({ bodies }) => bodies === 4).map(({ to }) => to)).not.toContain(1);
-    expect(copies.filter(({ bodies }) => bodies === 4).map(({ to }) => to)).not.toContain(8);
+    const copies = new Map<number, number>();
+    for (const { to, bodies, single } of handOverAll(machine, leaveAs(machine).effects))
+      if (single && bodies > 1) copies.set(to, (copies.get(to) ?? 0) + bodies);
+    // Its messages and the farewell; what came from others is with others. Peer 2 was away.
+    expect(new Map([...copies].sort(([a], [b]) => a - b))).toEqual(new Map([2, 3, 4, 6, 7].map((to) => [to, 600 + 1])));
   });
 
   it('does not lose what it owes over copies of what it accepted, however much that was', () => {
@@ -266,9 +265,14 @@ describe('a leaver', () => {
     machine.rename(selfRecord(SELF, { incarnation: 1 }));
     expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
     leaveAs(machine);
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
+    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    expect(only(machine.effectsOf({ type: 'return' }), 'join')).toHaveLength(1);
+    leaveAs(machine);
     const failed = machine.effectsOf({ type: 'join-failed', reason: 'away' });
     expect(only(failed, 'say')).toEqual([]);
-    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    machine.now += 60_000;
+    machine.rename(selfRecord(SELF, { incarnation: 3 }));
     expect(only(machine.effectsOf({ type: 'return' }), 'join')).toHaveLength(1);
     expect(machine.state.timers.get('sync')?.at).toBeLessThanOrEqual(machine.now + 1_000);
     // Whoever asks twice is not made to sync again.
