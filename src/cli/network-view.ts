@@ -92,8 +92,9 @@ export class NetworkView {
 
   #maxGuid(): number {
     return this.#rows.reduce(
-      // Not by the boot node's word: the highest GUIDs that it ever gave may be nobody's any more.
-      (max, row) => Math.max(max, row.status?.guid ?? 0, row.status?.max_guid ?? 0),
+      // Not by the boot node's word: the highest GUIDs that it ever gave may be nobody's any more. Nor by that of one that has left.
+      (max, { status }) =>
+        (status?.left_at ?? null) !== null ? max : Math.max(max, status?.guid ?? 0, status?.max_guid ?? 0),
       0,
     );
   }

@@ -170,7 +170,7 @@ export function retire({ store, now }: BootContext, address: string): void {
 /** A member has left: newcomers are not told of it any more. One that has come back since, with a later record, has not. */
 export function depart({ store, now }: BootContext, publicKey: string, incarnation: number): void {
   const known = store.byKey(publicKey);
-  if (!known || known.incarnation !== incarnation || known.certificate.expiresAt <= now) return;
+  if (!known || known.incarnation > incarnation || known.certificate.expiresAt <= now) return;
   store.update({ ...known, certificate: { ...known.certificate, expiresAt: now } });
 }
 

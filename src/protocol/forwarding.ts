@@ -2,6 +2,7 @@
 // stored by itself: it follows from what was received (message and range in a segment) and the roster, so a crash between
 // "received" and "sent" loses nothing: after the wake, what is not settled is handed over (again).
 import { backoffMs } from './backoff.ts';
+import { bodiesOf, countLegs, lane, legsOf } from './bundles.ts';
 import { utf8Length } from './canonical.ts';
 import {
   logged,
@@ -13,16 +14,16 @@ import {
   type Undeliverable,
 } from './effects.ts';
 import { stir } from './idle.ts';
-import { packJobs, type Bundle, type JobLeg } from './job.ts';
+import { packJobs, type Bundle } from './job.ts';
 import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
 import { decodeMessage, type Message, type Rejection } from './message.ts';
 import type { Repair } from './repairs.ts';
 import type { Sealed } from './seal.ts';
 import { DEMERITS } from './standing.ts';
-import { cutRange, onlyMe } from './tree.ts';
+import { onlyMe } from './tree.ts';
 import type { Delivery, Guid, MessageId, Millis, Range } from './types.ts';
-import { candidates, isHosted } from './whom.ts';
+import { candidates } from './whom.ts';
 
 /** Ignored peers that one repair is kept for; those beyond get what they missed by reconciliation when they are back. */
 const IGNORED_OWED_MAX = 16;
@@ -156,11 +157,7 @@ export function handOver(context: Context): Effect[] {
     if (bundle.legs.length > 0) bundle.bodies.push(...bodies());
   };
   const throughSeq = collectSegments(context, add);
-  const repairs = state.repairs.due(now);
-  for (const [, repair] of repairs) {
-    for (const [hops, bodies] of bodiesOf(context, repair)) add(repair, hops, () => bodies);
-  }
-  const rows = repairs.map(([row]) => row);
+  const rows = collectRepairs(context, add);
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
   if (full.length === 0) {
     // Nobody to send to: a leaf of the tree. That is settled without a row.
@@ -177,13 +174,6 @@ export function handOver(context: Context): Effect[] {
   const id = Math.floor(context.rng() * 2 ** 53);
   state.handover = { id, throughSeq, repairs: rows, legs: countLegs([...jobs, ...outbound]) };
   return [{ type: 'hand-over', id, jobs, outbound }];
-}
-
-/** The legs of bundles that go outside, or those that do not. */
-function lane(bundles: readonly Bundle[], outside: boolean): Bundle[] {
-  return bundles
-    .map((bundle) => ({ ...bundle, legs: bundle.legs.filter((leg) => (leg.outside !== null) === outside) }))
-    .filter((bundle) => bundle.legs.length > 0);
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */
@@ -365,35 +355,17 @@ function collectSegments(context: Context, add: Add): number {
   return throughSeq;
 }
 
-function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
-  const { state, config } = context;
-  const { roster } = state;
-  const members = candidates(roster, config.hostedPrefix, range, state.leftAt !== null).filter(
-    (member) => !without.includes(member.guid),
-  );
-  return cutRange(range, guid, members, config.fanout).flatMap((leg) => {
-    const peer = roster.get(leg.to);
-    if (!peer) return [];
-    const isOwn = isHosted(peer, config.hostedPrefix);
-    const outside = isOwn ? null : { publicKey: peer.publicKey, isTrusted: peer.state === 'alive' };
-    return { to: leg.to, address: peer.address, range: leg.range, outside };
-  });
-}
-
-/** Bodies of a repair's unexpired messages by the hops that they have made. */
-function bodiesOf(context: Context, repair: Repair): Map<number, Sealed[]> {
-  const { mempool } = context.state;
-  const byHops = new Map<number, Sealed[]>();
-  for (const id of repair.ids) {
-    const entry = mempool.get(id);
-    const body = entry && entry.expiresAt > context.now ? mempool.bodyOf(entry) : null;
-    if (entry && body !== null) byHops.set(entry.hops, [...(byHops.get(entry.hops) ?? []), body]);
+/** Adds what is due of repairs, up to the size of a handover; the others go with the next. Returns the rows of those that are in it. */
+function collectRepairs(context: Context, add: Add): number[] {
+  const rows: number[] = [];
+  let bytes = 0;
+  for (const [row, repair] of context.state.repairs.due(context.now)) {
+    if (bytes > HANDOVER_BYTES_MAX) break;
+    for (const [hops, bodies] of bodiesOf(context, repair)) {
+      for (const body of bodies) bytes += body.length;
+      add(repair, hops, () => bodies);
+    }
+    rows.push(row);
   }
-  return byHops;
-}
-
-function countLegs(jobs: readonly { readonly bundles: readonly Bundle[] }[]): number {
-  let legs = 0;
-  for (const job of jobs) for (const bundle of job.bundles) legs += bundle.legs.length * bundle.bodies.length;
-  return legs;
+  return rows;
 }

@@ -1,7 +1,7 @@
 // How long until the next sync round. Where nothing has happened since the last one the pause doubles, up to a limit; whatever happens brings
 // it back. All of it follows from what is stored, the sync timer among it, since an idle node is evicted between two rounds.
 import type { Context } from './effects.ts';
-import { IDLE_SYNC_MS_MAX } from './limits.ts';
+import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from './limits.ts';
 import type { NodeState } from './node-state.ts';
 import type { ProtocolConfig } from './config.ts';
 import { isHosted } from './whom.ts';
@@ -42,7 +42,9 @@ export function idlePause(config: ProtocolConfig): Millis {
 function isQuiet(context: Context): boolean {
   const { state, config } = context;
   const since = state.timers.get('sync')?.setAt ?? Infinity;
-  if (state.repairs.size > 0 || state.mempool.newestAt >= since || state.rosterDamaged) return false;
+  // What came right before the last round was too young to be compared in it: who has missed it is found in this one.
+  const comparedUntil = since - RECONCILE_AFTER_MS - RECONCILE_STEP_MS;
+  if (state.repairs.size > 0 || state.mempool.newestAt >= comparedUntil || state.rosterDamaged) return false;
   for (const peer of state.roster.restless()) if (needsCare(peer, config.hostedPrefix)) return false;
   return true;
 }

@@ -3,7 +3,7 @@
 import { backoffMs } from './backoff.ts';
 import { logged, type Context, type Effect, type OriginationError, type SignedOrigination } from './effects.ts';
 import { expire, oweRepair } from './forwarding.ts';
-import { WANTED_MAX } from './limits.ts';
+import { REPAIRS_MAX, WANTED_MAX } from './limits.ts';
 import { startJoin } from './membership.ts';
 import { PEER_LEAVING, type Draft } from './message.ts';
 import { draftOwn, originate } from './originating.ts';
@@ -16,6 +16,9 @@ const RETURN_SYNC_MS_MAX = 1_000;
 
 /** Members that get a copy of what a leaver accepted: more than liars among them are likely (guess). */
 const COPIES_MAX = 4;
+
+/** Messages that are copied, the latest: what came before was compared with peers in several rounds (guess). */
+const COPIED_MAX = 5_000;
 
 /** Ignored peers that a leaver keeps trying. */
 const IGNORED_MAX = 16;
@@ -57,13 +60,15 @@ export function leave(
  */
 function leaveCopies(context: Context): Effect[] {
   const { state, config, now } = context;
-  const ids = state.mempool.originated(now);
+  const ids = state.mempool.originated(now).slice(-COPIED_MAX).reverse();
   const ignored = state.roster.ignoredIn(wholeRing(state.guid ?? 0));
   const targets = [...keepers(state.roster, config.hostedPrefix, COPIES_MAX), ...ignored.slice(0, IGNORED_MAX)];
   const effects: Effect[] = [];
   for (let start = 0; start < ids.length; start += WANTED_MAX) {
     const some = ids.slice(start, start + WANTED_MAX);
     for (const guid of targets) {
+      // What is owed already is owed to somebody who has not got it.
+      if (state.repairs.size >= REPAIRS_MAX) return effects;
       effects.push(...oweRepair(context, { dueAt: now, attempt: 0, range: onlyMe(guid), without: [], ids: some }));
     }
   }

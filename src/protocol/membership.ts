@@ -96,6 +96,8 @@ export function joinFailed(context: Context, reason: string): Effect[] {
   const { state, now } = context;
   state.joining = false;
   state.counters.add('joins_failed');
+  // It has left meanwhile: it joins when it comes back.
+  if (state.leftAt !== null) return [];
   const pause = backoffMs(state.joinFailures++, context.rng);
   state.timers.set('join', now + pause, now);
   const failed = logged('WARNING', 'network_sync', 'join_failed', { reason, retry_in: pause / 1000 });

@@ -61,6 +61,8 @@ const MEMBERSHIP_KEY = 'membership';
 const SETTLED_KEY = 'settled';
 /** Meta key: when this node left the network; empty after it came back. */
 const LEFT_KEY = 'left_at';
+/** Meta key: when this node may refute again, and the pause until then: `until pause`. */
+const REFUTED_KEY = 'refuted';
 /** Meta key: the highest GUID ever seen, where no record that is kept tells of it. */
 const SEEN_KEY = 'seen_guid';
 
@@ -76,8 +78,6 @@ export class NodeState {
   readonly unverified = new Unverified();
   readonly health = new Health();
   readonly observed = new Observed();
-  /** When this node may refute again. */
-  readonly refuted: Refuted = { until: -Infinity, pause: 0 };
   /** Incarnation that this node told the members of itself, the boot node being away. */
   saidIncarnation: number | null = null;
   /** What was found damaged while loading; the first input reports it. */
@@ -108,6 +108,7 @@ export class NodeState {
   #membership: Membership | null;
   #settled: number;
   #leftAt: Millis | null;
+  #refuted: Refuted;
   #seenGuid: Guid;
   #storedSeenGuid: Guid;
 
@@ -130,6 +131,8 @@ export class NodeState {
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
     this.#leftAt = readNumber(store.meta.get(LEFT_KEY));
+    const [until = null, pause = null] = (store.meta.get(REFUTED_KEY) ?? '').split(' ').map(readNumber);
+    this.#refuted = { until: until ?? -Infinity, pause: pause ?? 0 };
     this.#storedSeenGuid = readNumber(store.meta.get(SEEN_KEY)) ?? 0;
     this.#seenGuid = Math.max(this.#storedSeenGuid, this.maxGuid);
   }
@@ -156,6 +159,16 @@ export class NodeState {
   setLeftAt(at: Millis | null): void {
     this.#leftAt = at;
     this.store.meta.set(LEFT_KEY, at === null ? '' : String(at));
+  }
+
+  /** When this node may refute again. */
+  get refuted(): Refuted {
+    return this.#refuted;
+  }
+
+  setRefuted(refuted: Refuted): void {
+    this.#refuted = refuted;
+    this.store.meta.set(REFUTED_KEY, `${refuted.until} ${refuted.pause}`);
   }
 
   /** Highest GUID that this node knows, its own included. */

@@ -54,7 +54,9 @@ function react(context: Context, input: Input): Handled {
       return silently(wake(context));
     case 'alarm':
       if (context.now - (state.timers.earliest() ?? context.now) > LATE_MS) state.health.failed();
-      return silently(state.timers.due(context.now).flatMap((kind) => onTimer(context, kind)));
+      return silently(
+        state.timers.due(context.now).flatMap((kind) => (isDue(context, kind) ? onTimer(context, kind) : [])),
+      );
     case 'join-accepted':
       return silently(joinAccepted(context, input.joined));
     case 'join-failed':
@@ -116,6 +118,11 @@ function wake(context: Context): Effect[] {
   if (state.guid === null || (state.leftAt !== null && state.mempool.size === 0)) return joining;
   if (!state.timers.get('sync')) state.timers.set('sync', now, now);
   return joining;
+}
+
+/** Whether a timer is still due: another one that rang with it may have done its work, and set it anew. */
+function isDue({ state, now }: Context, kind: TimerKind): boolean {
+  return (state.timers.get(kind)?.at ?? Infinity) <= now;
 }
 
 function onTimer(context: Context, kind: TimerKind): Effect[] {

@@ -6,9 +6,15 @@ import { hasRoom } from './forwarding.ts';
 import { stir } from './idle.ts';
 import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
-import { composeMessage, eventOf, PEER_JOINED, type Draft, type Message } from './message.ts';
+import { composeMessage, eventOf, PEER_JOINED, PEER_LEAVING, type Draft, type Message } from './message.ts';
 import { wholeRing } from './tree.ts';
 import { err, ok, type Guid, type JsonObject, type Result } from './types.ts';
+
+/** Events with which no application speaks, and why. */
+const RESERVED: ReadonlyMap<string, string> = new Map([
+  [PEER_JOINED, 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here'],
+  [PEER_LEAVING, 'PEER_LEAVING is what this node says when it leaves (POST /network/leave); all would believe it'],
+]);
 
 /**
  * Makes the message of an origination, for the shell to sign: the first half of originating. Nothing is stored, so what comes between
@@ -17,10 +23,8 @@ import { err, ok, type Guid, type JsonObject, type Result } from './types.ts';
 export function draft(context: Context, origination: Origination): Result<Draft, OriginationError> {
   const { guid } = context.state;
   if (guid === null) return err({ reason: 'not-joined' });
-  if (eventOf(origination.data)?.name === PEER_JOINED) {
-    const message = 'PEER_JOINED is announced by the boot node alone; nobody would believe it from here';
-    return err({ reason: 'bad-data', path: 'data.event.name', message });
-  }
+  const message = RESERVED.get(eventOf(origination.data)?.name ?? '');
+  if (message !== undefined) return err({ reason: 'bad-data', path: 'data.event.name', message });
   if (context.state.leftAt !== null) return err({ reason: 'left' });
   return compose(context, guid, origination);
 }

@@ -21,11 +21,12 @@ const DEAD_TO_THEM: readonly (CallerState | null)[] = ['left', 'unknown'];
 /** Somebody said that this node is dead. */
 export function refute(context: Context, from: Guid, opinion: string): Effect[] {
   const { state, self, now } = context;
-  const { refuted } = state;
-  if (state.guid === null || state.leftAt !== null || refuted.until > now) return [];
-  const isSoon = now - refuted.until < REFUTE_PAUSE_MS_MAX;
-  refuted.pause = isSoon ? Math.min(REFUTE_PAUSE_MS_MAX, 2 * refuted.pause) : REFUTE_PAUSE_MS;
-  refuted.until = now + refuted.pause;
+  const before = state.refuted;
+  if (state.guid === null || state.leftAt !== null || before.until > now) return [];
+  const isSoon = now - before.until < REFUTE_PAUSE_MS_MAX;
+  const pause = isSoon ? Math.min(REFUTE_PAUSE_MS_MAX, 2 * before.pause) : REFUTE_PAUSE_MS;
+  // Stored: an idle node is evicted between two rounds, and would begin with short pauses again.
+  state.setRefuted({ until: now + pause, pause });
   state.health.failed();
   state.counters.add('refutations');
   return [
@@ -60,6 +61,6 @@ export function announceSelf(context: Context): Effect[] {
 
 export interface Refuted {
   /** No further one before. */
-  until: Millis;
-  pause: Millis;
+  readonly until: Millis;
+  readonly pause: Millis;
 }

@@ -166,7 +166,8 @@ export class Roster {
     if (now - (this.#failedAt.get(guid) ?? -Infinity) < FAILURE_WINDOW_MS) return peer.state;
     this.#failedAt.set(guid, now);
     const failures = peer.failures + 1;
-    const state = !peer.proved || failures >= this.#policy.maxFailures + patience ? 'ignored' : 'suspect';
+    const isSpent = peer.state === 'ignored' || failures >= this.#policy.maxFailures + patience;
+    const state = !peer.proved || isSpent ? 'ignored' : 'suspect';
     const next = { ...peer, state, failures, troubledSince: peer.troubledSince ?? now } as const;
     if (state !== peer.state || peer.troubledSince === null) this.#write(next);
     else this.#keep(next);

@@ -30,6 +30,14 @@ test('every node knows all others: also where the boot node gives no GUID up to 
   expect([view.ready, view.joinedCount]).toEqual([true, 2]);
 });
 
+test('also where one has left that the others have forgotten: what it knew is nothing to wait for', async () => {
+  const boot = { guid: 0, max_guid: 3, peers: { alive: 3 } };
+  const gone = { ...node(3, 4, 2), left_at: 1_700_000_000 };
+  const view = new NetworkView(clientOf({ boot, 1: node(1, 2, 1), 2: node(2, 2, 1), 3: gone }), 3);
+  await view.refresh('all', STOP);
+  expect(view.ready).toBe(true);
+});
+
 test('not while one does not know the highest that another knows, or has not joined', async () => {
   const boot = { guid: 0, max_guid: 3, peers: { alive: 3 } };
   const behind = new NetworkView(clientOf({ boot, 1: node(1, 2, 1), 2: node(3, 3, 2) }), 2);

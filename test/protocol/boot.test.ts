@@ -273,6 +273,9 @@ describe('a member that has left', () => {
     depart(context, leaver.publicKey, 0);
     expect(told()).toEqual([1, 2]);
     depart(context, 'nobody', 0);
+    // Nor does it matter that the boot node has not heard of the last record yet.
+    depart(context, leaver.publicKey, 2);
+    expect(told()).toEqual([2]);
   });
 });
 

@@ -87,6 +87,9 @@ describe('PEER_LEAVING', () => {
     ['that names nobody', 7, { incarnation: 9 }],
     ['without an incarnation', 7, { guid: 7 }],
     ['with a text for an incarnation', 7, { guid: 7, incarnation: '9' }],
+    ['with an incarnation below 0', 7, { guid: 7, incarnation: -1 }],
+    ['with an incarnation that none can be above', 7, { guid: 7, incarnation: 2 ** 53 }],
+    ['with a fraction', 7, { guid: 7, incarnation: 0.5 }],
     ['of this node itself', SELF, { guid: SELF, incarnation: 9 }],
   ])('%s is refused', (_, from, args) => {
     const machine = new Machine([outsider(7), outsider(8)]);
@@ -117,6 +120,24 @@ describe('PEER_LEAVING', () => {
     expect(machine.stateOf(7)).toBe('left');
     machine.know(outsider(7, { incarnation: 4 }));
     expect(machine.stateOf(7)).toBe('probation');
+  });
+});
+
+describe('PEER_LEAVING of one that is not known yet', () => {
+  const learnt = (machine: Machine, ...told: Member[]) => {
+    machine.know(...told);
+    return machine.state.roster.get(7)?.incarnation ?? null;
+  };
+
+  it('counts when its record comes, until a later one does', () => {
+    const machine = new Machine([member(3)]);
+    machine.hearEvent(7, PEER_LEAVING, { guid: 7, incarnation: 4 });
+    // Said again of an earlier life, which is older news.
+    machine.hearEvent(7, PEER_LEAVING, { guid: 7, incarnation: 2 });
+    expect(machine.state.roster.isNews(outsider(7, { incarnation: 4 }))).toBe(false);
+    expect(learnt(machine, outsider(7, { incarnation: 3 }), outsider(7, { incarnation: 4 }))).toBeNull();
+    expect(machine.state.roster.isNews(outsider(7, { incarnation: 5 }))).toBe(true);
+    expect(learnt(machine, outsider(7, { incarnation: 5 }))).toBe(5);
   });
 });
 

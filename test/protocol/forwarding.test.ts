@@ -3,9 +3,11 @@ import type { DeliveryCheck, Outcome } from '../../src/protocol/effects.ts';
 import {
   CLOCK_SKEW_MS_MAX,
   EXTRA_RANGES_MAX,
+  HANDOVER_BYTES_MAX,
   HOPS_MAX,
   MESSAGES_BURST,
   ORIGINATOR_BURST,
+  WANTED_BYTES_MAX,
 } from '../../src/protocol/limits.ts';
 import type { Delivery, Range } from '../../src/protocol/types.ts';
 import { keyOf, member, outsider } from '../support/signed.ts';
@@ -235,6 +237,31 @@ describe('what is handed over', () => {
     expect(machine.state.counters.get('jobs')).toBe(2);
     machine.submit({ type: 'handed-over', id: handover?.id ?? 0 });
     expect(machine.state.counters.get('legs_handed_over')).toBe(4);
+  });
+
+  it('is no more at once than fits memory, repairs too: the others follow when these are through', () => {
+    const callers = [1, 2, 3, 4, 6, 7, 8, 9];
+    const machine = new Machine(callers.map((guid) => member(guid)));
+    const text = 'x'.repeat(60_000);
+    const messages = Array.from({ length: 16 }, () => machine.message({ data: { text } }));
+    const deliveries = messages.map(({ sealed }) => ({ body: sealed, range: MINE, hops: 1 }));
+    machine.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    const wanted = messages.map(({ id }) => id);
+    const pending = callers.flatMap((guid) => {
+      const request = { guid, maxGuidNode: { guid, address: 'x' }, have: [[1, 9] as const], members: [] };
+      const asking = { ...request, digest: null, wanted, doubted: [] };
+      return only(machine.effectsOf({ type: 'sync-asked', request: asking, caller: guid }), 'hand-over');
+    });
+    const served = new Set<number>();
+    for (let next = pending.pop(); next;) {
+      const bundles = next.jobs.flatMap((job) => job.bundles);
+      const bytes = bundles.flatMap(({ bodies }) => bodies).reduce((sum, body) => sum + body.length, 0);
+      expect(bytes).toBeLessThanOrEqual(HANDOVER_BYTES_MAX + WANTED_BYTES_MAX);
+      for (const { legs } of bundles) for (const { to } of legs) served.add(to);
+      next = only(machine.effectsOf({ type: 'handed-over', id: next.id }), 'hand-over')[0];
+    }
+    expect([...served].sort()).toEqual(callers);
+    expect(machine.state.repairs.size).toBe(0);
   });
 
   it('has no empty jobs where all are of one kind', () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Health } from '../../src/protocol/health.ts';
-import { member } from '../support/signed.ts';
+import { member, outsider } from '../support/signed.ts';
 import { Machine } from './machine.ts';
 
 it('one failure is no sign of being ill, many are, up to a limit, and each answer is one of being well', () => {
@@ -46,4 +46,19 @@ it('an alarm that comes much too late is a sign of being ill', () => {
   machine.now = (machine.state.timers.get('sync')?.at ?? 0) + 10_001;
   machine.submit({ type: 'alarm' });
   expect(machine.state.health.score).toBe(1);
+});
+
+it('a node that is answered again is well, and only peers that were well tell it that it is not', () => {
+  const machine = new Machine([outsider(9), ...[2, 3, 4].map((guid) => member(guid))]);
+  machine.submit({ type: 'probe-failed', guid: 9, reason: 'silent' });
+  machine.submit({ type: 'sync-failed', guid: 2, reason: 'silent' });
+  machine.now += 10_000;
+  machine.submit({ type: 'sync-failed', guid: 2, reason: 'silent' });
+  expect(machine.state.health.score).toBe(1);
+  machine.submit({ type: 'sync-failed', guid: 3, reason: 'silent' });
+  expect(machine.state.health.score).toBe(2);
+  machine.answerSync(4);
+  expect(machine.state.health.score).toBe(1);
+  machine.answerProbe(9);
+  expect(machine.state.health.score).toBe(0);
 });

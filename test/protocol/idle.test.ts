@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { idlePause } from '../../src/protocol/idle.ts';
 import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS } from '../../src/protocol/limits.ts';
+import type { Member } from '../../src/protocol/types.ts';
 import { TEST_CONFIG, TestNetwork } from '../support/network.ts';
 import { member, outsider } from '../support/signed.ts';
 import { asked, Machine } from './machine.ts';
@@ -41,6 +42,14 @@ describe('a node where nothing happens', () => {
     expect(new Set(pauses.slice(8)).size).toBeGreaterThan(6);
   });
 
+  it('waits no longer than half as long again where the jitter is longer than the interval', () => {
+    const machine = idle(new Machine([member(3)], { syncJitterMs: 2 * syncIntervalMs }));
+    for (let round = 0; round < 20; round++) {
+      for (const guid of asked(machine.round())) machine.answerSync(guid);
+      expect(pauseOf(machine)).toBeLessThanOrEqual(IDLE_MAX);
+    }
+  });
+
   it('remembers it over an eviction', () => {
     const machine = idle(new Machine([member(3)]));
     machine.reload();
@@ -56,13 +65,34 @@ describe('a node where nothing happens', () => {
   });
 });
 
+it('a message that was too young to be compared in one round has all primary peers asked in the next', () => {
+  const machine = idle(new Machine([1, 2, 3, 4, 6, 7].map((guid) => member(guid))));
+  // Something that happened brings the usual pace back; the message comes right before that round.
+  machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
+  machine.now = (machine.state.timers.get('sync')?.at ?? 0) - RECONCILE_AFTER_MS;
+  machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
+  const rounds = [1, 2].map(() => {
+    const peers = asked(machine.round());
+    for (const guid of peers) machine.answerSync(guid);
+    return peers.length;
+  });
+  expect(rounds).toEqual([3, 3]);
+});
+
 describe('comes back at once', () => {
+  const tellOf = (machine: Machine, told: Member) => {
+    const maxGuidNode = { guid: 3, address: 'x' };
+    const known = { guid: 3, maxGuidNode, have: [[1, 9] as const], digest: null, wanted: [], doubted: [] };
+    machine.submit({ type: 'sync-asked', request: { ...known, members: [told] }, caller: 3 });
+  };
   const cases: [string, (machine: Machine) => unknown][] = [
     [
       'a message',
       (machine) => machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null }),
     ],
     ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [{ ...wireOf(7) }] })],
+    ['a new member at sync', (machine) => tellOf(machine, outsider(7))],
+    ['a member that came back', (machine) => tellOf(machine, member(4, { incarnation: machine.now }))],
     ['a peer that does not answer', (machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
     [
       'a delivery that failed',
@@ -117,6 +147,8 @@ describe('comes back at once', () => {
     expect(at - machine.now).toBeLessThanOrEqual(USUAL_MAX);
     expect(setAt).toBe(machine.now);
     // And it does not put off what is near.
+    happens(machine);
+    expect(machine.state.timers.get('sync')?.at).toBe(at);
     machine.now += 20_000;
     happens(machine);
     expect(machine.state.timers.get('sync')?.at).toBe(at);
@@ -145,6 +177,25 @@ describe('comes back at once', () => {
   it.each([
     ['in probation', (machine: Machine) => machine.know(outsider(7))],
     ['in trouble', (machine: Machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
+    [
+      'ignored',
+      (machine: Machine) => {
+        for (let failure = 0; failure < 3; failure++) {
+          machine.now += 10_000;
+          machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' });
+          machine.answerSync(4);
+        }
+        expect(machine.stateOf(3)).toBe('ignored');
+      },
+    ],
+    [
+      'owed something',
+      (machine: Machine) => {
+        const never = machine.now + 1e9;
+        const range = { from: 3, to: 2 };
+        machine.state.repairs.add({ dueAt: never, attempt: 1, range, without: [], ids: ['00'] });
+      },
+    ],
   ])('and stays so while a peer is %s', (_name, happens) => {
     const machine = idle(new Machine([member(3), member(4)]));
     happens(machine);

@@ -1,8 +1,11 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Context, Effect, Reply } from '../../src/protocol/effects.ts';
 import { draftFarewell } from '../../src/protocol/leaving.ts';
+import { MEMPOOL_MESSAGES_MAX, REPAIRS_MAX } from '../../src/protocol/limits.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
 import { TestNetwork } from '../support/network.ts';
-import { NO_SIGNATURE } from '../support/signed.ts';
+import { member, NO_SIGNATURE, outsider, selfRecord } from '../support/signed.ts';
+import { asked, lines, Machine, only, SELF } from './machine.ts';
 
 function leave(network: TestNetwork, slot: number): void {
   const { driver } = network.node(slot);
@@ -130,4 +133,152 @@ it('a node that left comes back while the boot node is away: it tells all itself
     (body) => body.includes('PEER_JOINED') && body.includes('"guid":3}'),
   );
   expect(said).toHaveLength(1);
+});
+
+/** One machine leaves. */
+function leaveAs(machine: Machine): { reply: Reply; effects: Effect[] } {
+  machine.take();
+  const { now, config, state } = machine;
+  const context: Context = { now, config, state, self: machine.self, rng: () => 0 };
+  const drafted = draftFarewell(context);
+  if (!drafted.ok) throw new Error(drafted.error.reason);
+  const message = sealMessage(drafted.value, NO_SIGNATURE);
+  const farewell = { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+  const reply = machine.submit({ type: 'leave', farewell });
+  return { reply, effects: machine.take() };
+}
+
+/** Messages that applications give to it. */
+function originate(machine: Machine, count: number): string[] {
+  const messages = Array.from({ length: count }, () => machine.message({ originator: { guid: SELF, address: 'x' } }));
+  const originations = messages.map((message) => ({
+    data: message.content.data,
+    ttlSeconds: null,
+    idempotencyKey: null,
+    message,
+  }));
+  machine.submit({ type: 'originate', originations });
+  return messages.map(({ id }) => id);
+}
+
+/** Lets the queue take all that is handed over. Returns what went to whom. */
+function handOverAll(machine: Machine, effects: readonly Effect[]): { to: number; bodies: number; single: boolean }[] {
+  const legs = [];
+  for (let [next] = only(effects, 'hand-over'); next;) {
+    for (const job of [...next.jobs, ...next.outbound])
+      for (const bundle of job.bundles)
+        for (const { to, range } of bundle.legs)
+          legs.push({ to, bodies: bundle.bodies.length, single: range.from === to && range.to === to - 1 });
+    [next] = only(machine.effectsOf({ type: 'handed-over', id: next.id }), 'hand-over');
+  }
+  return legs;
+}
+
+describe('a leaver', () => {
+  it('says with which incarnation it leaves, once, and not where there is no room for that', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 4 }));
+    const farewell = draftFarewell({
+      now: machine.now,
+      config: machine.config,
+      state: machine.state,
+      self: machine.self,
+      rng: () => 0,
+    });
+    expect(farewell).toMatchObject({
+      value: { content: { data: { event: { name: 'PEER_LEAVING', args: { guid: SELF, incarnation: 4 } } } } },
+    });
+    machine.state.mempool.hasRoom = () => false;
+    expect(leaveAs(machine).reply).toEqual({
+      type: 'left',
+      result: { ok: false, error: { reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX } },
+    });
+    expect(machine.state.leftAt).toBeNull();
+  });
+
+  it('leaves what it accepted with four members, its own deployment first, and tries those who were away', () => {
+    const machine = new Machine([outsider(1), ...[2, 3, 4, 6, 7, 8].map((guid) => member(guid))]);
+    machine.trust(1);
+    for (let failure = 0; failure < 3; failure++) {
+      machine.now += 10_000;
+      machine.submit({ type: 'sync-failed', guid: 2, reason: 'gone' });
+    }
+    expect(machine.stateOf(2)).toBe('ignored');
+    handOverAll(machine, machine.take());
+    originate(machine, 600);
+    handOverAll(machine, machine.take());
+    machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null });
+    const copies = new Map<number, number>();
+    for (const { to, bodies, single } of handOverAll(machine, leaveAs(machine).effects))
+      if (single && bodies > 1) copies.set(to, (copies.get(to) ?? 0) + bodies);
+    // Its messages and the farewell; what came from others is with others. Peer 2 was away.
+    expect(new Map([...copies].sort(([a], [b]) => a - b))).toEqual(new Map([2, 3, 4, 6, 7].map((to) => [to, 600 + 1])));
+  });
+
+  it('does not lose what it owes over copies of what it accepted, however much that was', () => {
+    const machine = new Machine(Array.from({ length: 40 }, (_, index) => member(index + 10)));
+    for (let guid = 30; guid < 46; guid++) {
+      for (let failure = 0; failure < 3; failure++) {
+        machine.now += 10_000;
+        machine.submit({ type: 'sync-failed', guid, reason: 'gone' });
+        for (let other = 10; other < 15; other++) machine.answerSync(other);
+      }
+      expect(machine.stateOf(guid)).toBe('ignored');
+    }
+    originate(machine, 30_000);
+    const owed = Array.from({ length: REPAIRS_MAX - 100 }, (_, index) => index);
+    for (const index of owed) {
+      machine.state.repairs.add({
+        dueAt: machine.now + 60_000,
+        attempt: 1,
+        range: { from: 20, to: 10 },
+        without: [],
+        ids: [String(index)],
+      });
+    }
+    const { effects } = leaveAs(machine);
+    expect(lines(effects, 'repair_dropped')).toEqual([]);
+    const kept = machine.state.repairs.due(Infinity).filter(([, { attempt }]) => attempt === 1);
+    expect(kept).toHaveLength(REPAIRS_MAX - 100);
+  });
+
+  it('holds nothing up for one that it had asked, and asks and refutes nothing more', () => {
+    const machine = new Machine([member(3), member(4)]);
+    const newest = { guid: 3, address: 'local:/n/3', maxGuid: 9 };
+    machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest, bringer: null });
+    expect(machine.state.catchingUp).not.toBeNull();
+    const { effects } = leaveAs(machine);
+    expect(only(effects, 'hand-over')).toHaveLength(1);
+    const later = [
+      ...machine.answerSync(3, { callerState: 'left', more: true, members: [member(9)] }),
+      ...machine.effectsOf({ type: 'sync-failed', guid: 4, reason: 'gone' }),
+      ...machine.effectsOf({ type: 'wake' }),
+      ...machine.hearEvent(3, 'DEAD_PEER', { guid: SELF }),
+    ];
+    expect(asked(later)).toEqual([]);
+    expect(only(later, 'renew-self')).toEqual([]);
+    expect(only(later, 'join')).toEqual([]);
+  });
+
+  it('that was joining says and asks nothing more, however that ends, and is not kept waiting when it comes back', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 1 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
+    leaveAs(machine);
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
+    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    expect(only(machine.effectsOf({ type: 'return' }), 'join')).toHaveLength(1);
+    leaveAs(machine);
+    const failed = machine.effectsOf({ type: 'join-failed', reason: 'away' });
+    expect(only(failed, 'say')).toEqual([]);
+    machine.now += 60_000;
+    machine.rename(selfRecord(SELF, { incarnation: 3 }));
+    expect(only(machine.effectsOf({ type: 'return' }), 'join')).toHaveLength(1);
+    expect(machine.state.timers.get('sync')?.at).toBeLessThanOrEqual(machine.now + 1_000);
+    // Whoever asks twice is not made to sync again.
+    machine.submit({ type: 'alarm' });
+    const before = machine.state.timers.get('sync');
+    machine.submit({ type: 'return' });
+    expect(machine.state.timers.get('sync')).toEqual(before);
+  });
 });

@@ -36,6 +36,7 @@ export class Machine {
   #driver: Driver;
   #effects: Effect[] = [];
   #nonce = 0;
+  #self = selfRecord(SELF);
   readonly #random = seededRandom(7);
 
   /** Joined, and told of these members; null: has not joined. */
@@ -48,6 +49,11 @@ export class Machine {
 
   get state(): NodeState {
     return this.#driver.state;
+  }
+
+  /** What the machine says of itself. */
+  get self(): SelfRecord {
+    return this.#self;
   }
 
   /** Eviction: memory is gone, storage stays. */
@@ -65,6 +71,7 @@ export class Machine {
 
   /** The shell has signed what it says of itself anew. */
   rename(self: SelfRecord): void {
+    this.#self = self;
     this.#driver.rename(self);
   }
 
@@ -169,7 +176,7 @@ export class Machine {
     return new Driver({
       store: this.store,
       config: this.config,
-      self: selfRecord(SELF),
+      self: this.#self,
       host: {
         now: () => this.now,
         random: this.#random,

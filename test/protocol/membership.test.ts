@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { CERTIFICATE_MS_MAX, IMPATIENT_MS, PATIENT_MS } from '../../src/protocol/limits.ts';
+import {
+  CERTIFICATE_MS_MAX,
+  DOUBTED_MAX,
+  IMPATIENT_MS,
+  MEMBERS_PAGE_MAX,
+  PATIENT_MS,
+} from '../../src/protocol/limits.ts';
 import type { Interval } from '../../src/protocol/sync.ts';
 import { certificate, keyOf, member, NO_SIGNATURE, outsider, selfRecord } from '../support/signed.ts';
 import { asked, lines, Machine, only, probed, SELF } from './machine.ts';
@@ -69,6 +75,16 @@ describe('membership', () => {
     expect(machine.state.roster.size).toBe(0);
     // A person has to look at it first.
     expect(machine.state.timers.get('join')?.at).toBe(machine.now + CONFLICT_PAUSE_MS);
+  });
+
+  it('that was not to be had is asked for again when its time has come, once, whoever asks meanwhile', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 1 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
+    machine.submit({ type: 'join-failed', reason: 'away' });
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
+    machine.now = machine.state.timers.get('join')?.at ?? 0;
+    expect(only(machine.effectsOf({ type: 'alarm' }), 'join')).toHaveLength(1);
   });
 
   it('is of no other network than the one whose key the operator gave', () => {
@@ -206,6 +222,43 @@ describe('who asks', () => {
     expect(reply.answer?.maxGuidNode).toEqual({ guid: 7, address: 'https://n7.example.net' });
     const own = reply.answer?.members.at(-1);
     expect(own).toMatchObject({ ...selfRecord(SELF), signature: NO_SIGNATURE });
+  });
+
+  it('is told of later records of those whom it doubts, who are as few as they may be, and of no more than a page', () => {
+    const doubted = Array.from({ length: DOUBTED_MAX + 1 }, (_, index) => index + 10);
+    const others = Array.from({ length: MEMBERS_PAGE_MAX }, (_, index) => index + 100);
+    const machine = new Machine([
+      ...doubted.map((guid) => outsider(guid, { incarnation: 1 })),
+      ...others.map((guid) => outsider(guid)),
+    ]);
+    const doubts = doubted.map((guid) => [guid, guid % 2] as const);
+    const asking = { have: [[1, 99]] as const, doubted: doubts };
+    const reply = machine.submit({ type: 'sync-asked', request: request(9, asking), caller: 9 });
+    if (reply.type !== 'sync') throw new Error('no answer');
+    const told = reply.answer?.members.map(({ guid }) => guid) ?? [];
+    const later = doubted.slice(0, DOUBTED_MAX).filter((guid) => guid % 2 === 0);
+    expect(told).toEqual([...later, ...others.slice(0, MEMBERS_PAGE_MAX - later.length)]);
+    expect(reply.answer?.more).toBe(true);
+  });
+
+  it('and has not the same messages is asked in its turn, if it is trusted, and not again before both could get them', () => {
+    const machine = new Machine([member(3), outsider(7)]);
+    machine.answerProbe(7);
+    const differing = (caller: number) => {
+      const at = Math.floor(machine.now / 5_000) * 5_000;
+      const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
+      const found = asked(machine.effectsOf({ type: 'sync-asked', request: request(caller, { digest }), caller }));
+      for (const guid of found) machine.answerSync(guid);
+      return found;
+    };
+    expect(differing(7)).toEqual([]);
+    expect(differing(3)).toEqual([3]);
+    machine.now += 29_999;
+    expect(differing(3)).toEqual([]);
+    machine.now += 1;
+    expect(differing(3)).toEqual([3]);
+    machine.trust(7);
+    expect(differing(7)).toEqual([7]);
   });
 
   it('is told nothing by a node that has not joined', () => {

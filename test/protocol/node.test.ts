@@ -575,6 +575,18 @@ describe('limits and bad input', () => {
     expect(network.logs.map(({ event }) => event)).toContain('event_refused');
   });
 
+  it('PEER_LEAVING of an application is refused: the node would be gone for all, for good, and not know it', () => {
+    const network = new TestNetwork(3);
+    network.start();
+    for (const incarnation of [0, Number.MAX_SAFE_INTEGER]) {
+      const reply = network.originate(1, { event: { name: 'PEER_LEAVING', args: { guid: 1, incarnation } } });
+      const refused = { reason: 'bad-data', path: 'data.event.name' };
+      expect(reply).toMatchObject({ results: [{ ok: false, error: refused }] });
+    }
+    network.settle();
+    expect(network.node(2).driver.state.roster.get(1)?.state).toBe('alive');
+  });
+
   it('an unauthenticated sync is told what it lacks and believed nothing', () => {
     const network = new TestNetwork(4);
     network.start();

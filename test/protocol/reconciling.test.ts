@@ -122,11 +122,13 @@ describe('messages that were asked for', () => {
     return asked.map(({ to, request }) => [to.guid, request.wanted, request.digest]);
   };
 
-  it('are asked for again where no answer came, twice', () => {
+  it('are asked for again where no answer came, twice, and that is one failure', () => {
     const machine = asking();
     expect(fail(machine)).toEqual([[4, [id], null]]);
     expect(fail(machine)).toEqual([[4, [id], null]]);
+    expect(machine.state.roster.get(4)?.failures).toBe(0);
     expect(fail(machine)).toEqual([]);
+    expect(machine.state.roster.get(4)?.failures).toBe(1);
   });
 
   it('are not where there was an answer, or they have come', () => {

@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { DEAD_PEER, PEER_JOINED } from '../../src/protocol/message.ts';
-import { member, outsider, selfRecord } from '../support/signed.ts';
-import { Machine, only, SELF } from './machine.ts';
+import { DEAD_PEER, PEER_JOINED, PEER_LEAVING } from '../../src/protocol/message.ts';
+import { certificate, member, outsider, selfRecord } from '../support/signed.ts';
+import { Machine, NOW, only, SELF } from './machine.ts';
 
 const MINUTE = 60_000;
+const legTo = (to: number) => ({
+  to,
+  range: { from: to, to: to - 1 },
+  attempt: 0,
+  without: [],
+  answered: false,
+  ids: [],
+});
 const renewals = (effects: Parameters<typeof only>[0]) => only(effects, 'renew-self').map(({ above }) => above);
 
 describe('a node that is called dead', () => {
@@ -24,6 +32,27 @@ describe('a node that is called dead', () => {
     expect(accuse()).toEqual([0]);
     machine.now += MINUTE;
     expect(accuse()).toEqual([0]);
+  });
+
+  it('raises it above the one that it has, and takes it for a sign that it is not well itself', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 4 }));
+    expect(renewals(machine.hearEvent(9, DEAD_PEER, { guid: SELF }))).toEqual([4]);
+    expect(machine.state.health.score).toBe(1);
+  });
+
+  it('keeps to these pauses over an eviction: idle nodes are evicted, and each refutation wakes all', () => {
+    const machine = new Machine([member(3)]);
+    const accuse = () => renewals(machine.hearEvent(9, DEAD_PEER, { guid: SELF }));
+    expect(accuse()).toEqual([0]);
+    machine.reload();
+    expect(accuse()).toEqual([]);
+    machine.now += MINUTE;
+    machine.reload();
+    expect(accuse()).toEqual([0]);
+    machine.now += MINUTE;
+    machine.reload();
+    expect(accuse()).toEqual([]);
   });
 
   it('does so as well where a peer that it asks thinks so', () => {
@@ -110,8 +139,8 @@ describe('a member that announces itself', () => {
     members: guids.map((guid) => JSON.parse(JSON.stringify(wire(guid))) as never),
   });
   const wire = (guid: number) => {
-    const { address, publicKey, capabilities, signature, certificate } = outsider(guid);
-    const { issuedAt, expiresAt } = certificate;
+    const { address, publicKey, capabilities, signature, certificate: proof } = outsider(guid);
+    const { issuedAt, expiresAt } = proof;
     return {
       guid,
       address,
@@ -119,7 +148,7 @@ describe('a member that announces itself', () => {
       incarnation: 1,
       capabilities,
       signature,
-      certificate: { issued: issuedAt / 1000, expires: expiresAt / 1000, signature: certificate.signature },
+      certificate: { issued: issuedAt / 1000, expires: expiresAt / 1000, signature: proof.signature },
     };
   };
 
@@ -155,5 +184,22 @@ describe('a peer that dies', () => {
     // SELF is 5: from there the ring goes 4 3, from 7 it goes 6 5 4 3, from 4 it goes 3.
     expect(saidWith(7)).toEqual([{ type: 'say', data: { event: { name: DEAD_PEER, args: { guid: 3 } } } }]);
     expect(saidWith(4)).toEqual([]);
+  });
+
+  it('is not told of where it never proved to be there, or had left, and of eight at once at most', () => {
+    const gone = Array.from({ length: 20 }, (_, index) => member(index + 10));
+    const brief = outsider(4, { certificate: certificate({ expiresAt: NOW + 600_000 }) });
+    const machine = new Machine([member(3), brief, ...gone], { guidTimeoutMs: 600_000 });
+    machine.hearEvent(3, PEER_LEAVING, { guid: 3, incarnation: 0 });
+    machine.submit({ type: 'probe-failed', guid: 4, reason: 'gone' });
+    for (let failure = 0; failure < 3; failure++) {
+      machine.now += 10_000;
+      for (const { guid } of gone) machine.submit({ type: 'undeliverable', legs: [legTo(guid)], reason: 'gone' });
+    }
+    machine.now += 600_000;
+    const dead = only(machine.round(), 'say').map(
+      ({ data }) => (data['event'] as { args: { guid: number } }).args.guid,
+    );
+    expect(dead).toEqual([10, 11, 12, 13, 14, 15, 16, 17]);
   });
 });

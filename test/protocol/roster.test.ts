@@ -74,6 +74,14 @@ describe('roster', () => {
     expect(known.get(1)).toMatchObject({ state: 'suspect', failures: 1 });
   });
 
+  it('ignores no peer any less because it failed again while this node itself was ill', () => {
+    const known = roster([2]);
+    for (const at of [0, 10_000, 20_000]) known.failed(2, NOW + at);
+    expect(known.get(2)?.state).toBe('ignored');
+    expect(known.failed(2, NOW + 30_000, 7)).toBe('ignored');
+    expect(candidates(known, HOSTED)).toEqual([]);
+  });
+
   it('writes no row for a sign of life alone', () => {
     const store = createMemoryNodeStore();
     const known = roster([1], store);
