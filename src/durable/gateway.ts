@@ -10,7 +10,7 @@ import { CAPABILITIES, PATIENT_MS } from '../protocol/limits.ts';
 import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import { bootFacade, type BootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import { peerClient } from './outside.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub } from './stubs.ts';
 
 /** Cursors of lists in the order of GUIDs. */

@@ -12,12 +12,12 @@ import type { JsonObject } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import type { Identity } from './identity.ts';
-import type { Log } from './log.ts';
-import type { NodeTrust } from './node-trust.ts';
-import { peerClient } from './outside.ts';
+import type { Identity } from '../shell/identity.ts';
+import type { Log } from '../shell/log.ts';
+import type { NodeTrust } from '../shell/node-trust.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeout } from '../shell/timeout.ts';
 
 /** How long a peer may take to answer a sync. It's the price of a hung peer, so it is short. */
 const SYNC_TIMEOUT_MS = 5_000;

@@ -30,11 +30,11 @@ import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import { readIdentity, renewIdentity, type Identity } from './identity.ts';
-import { createLog, type Log } from './log.ts';
+import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
+import { createLog, type Log } from '../shell/log.ts';
 import { NodeEffects } from './node-effects.ts';
-import { NodeReader } from './node-reader.ts';
-import { NodeTrust } from './node-trust.ts';
+import { NodeReader } from '../shell/node-reader.ts';
+import { NodeTrust } from '../shell/node-trust.ts';
 import type { NodeCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */

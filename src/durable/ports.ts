@@ -9,10 +9,10 @@ import { DELIVER_TIMEOUT_MS, Patience } from '../queue/patience.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import type { Log } from './log.ts';
-import { peerClient } from './outside.ts';
+import type { Log } from '../shell/log.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeout } from '../shell/timeout.ts';
 
 /** How long a node may take to wake, which includes its join: one that hangs must not keep the tick from the others. */
 const WAKE_TIMEOUT_MS = 15_000;
