@@ -40,6 +40,18 @@ const putJoin = defineRoute({
   },
 });
 
+const postLeave = defineRoute({
+  method: 'post',
+  path: '/network/leave',
+  summary: 'A member says that it has left: newcomers are not told of it any more',
+  signing: 'key',
+  body: schemas.departure,
+  responses: {
+    200: json(schemas.nothing, 'noted, where the key is a member’s'),
+    ...refusals(400, 401, 413, 415, 422, 429, 503),
+  },
+});
+
 /** The routes of the boot node alone. Middleware of the app sets `boot`. */
 export function bootRoutes(config: ApiConfig): Endpoint<BootEnv>[] {
   return [
@@ -58,6 +70,13 @@ export function bootRoutes(config: ApiConfig): Endpoint<BootEnv>[] {
       if (!joined.ok) throw refusalOf(joined.error);
       const view = joinedView(joined.value);
       return c.json(await ask(() => signAnswer(c.var.boot.signAnswer, caller.nonce, view)), 200);
+    }),
+
+    serve(postLeave, async (c, { body }) => {
+      const { caller } = c.var;
+      if (!caller) throw unauthenticated();
+      await ask(() => c.var.boot.depart(caller.publicKey, body.incarnation));
+      return c.json({}, 200);
     }),
   ];
 }

@@ -105,6 +105,14 @@ export class JoinClient {
     }
   }
 
+  /** Says that this incarnation of a member has left. Rejects where the boot node did not hear it. */
+  async depart(signer: Signer, incarnation: number): Promise<void> {
+    const { boot, now } = this.#options;
+    const url = `${boot}/api/v1/network/leave`;
+    const outgoing = { method: 'POST', url, body: JSON.stringify({ incarnation }) } as const;
+    await this.#send(await signRequest(outgoing, signer, null, freshNonce(), now()), PATIENT_MS);
+  }
+
   /** The proof of work; goes on with what was begun, where it is for this record and still young. */
   async #solution(joiner: Joiner): Promise<Solution> {
     const { now } = this.#options;

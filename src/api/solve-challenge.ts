@@ -1,5 +1,5 @@
 // A newcomer's proof of work, in turns between which others run: whoever joins must answer the boot node's call-back meanwhile, and a
-// Worker has a limit on the processor time of one event (30 s, PLATFORM.md 1.3), which 24 bits exceed once in six times.
+// Worker has a limit on the processor time of one event (30 s, PLATFORM.md 1.1), which 24 bits exceed once in six times.
 import { solveWork, type Solution } from '../protocol/admission.ts';
 import type { Millis } from '../protocol/types.ts';
 

@@ -91,7 +91,7 @@ export async function provenMembers(
   authority: Authority,
   policy: AddressPolicy,
   now: Millis,
-  isOwn: (member: Member) => Promise<boolean> = async () => false,
+  isOwn: (member: Member) => Promise<boolean> = nobody,
 ): Promise<Member[]> {
   const proven = await Promise.all(
     members.map(async (member) => {
@@ -136,12 +136,22 @@ export async function checkMessages(
  * Whether a member's own record is the boot node's and its own, and its address one that a peer may have. That the certificate has run
  * out meanwhile is no forgery: who passed the message on did so in good time.
  */
-export async function isProvenRecord(member: Member, authority: Authority, policy: AddressPolicy): Promise<boolean> {
-  if (addressFault(member.address, policy) !== null) return false;
+export async function isProvenRecord(
+  member: Member,
+  authority: Authority,
+  policy: AddressPolicy,
+  isOwn: (member: Member) => Promise<boolean> = nobody,
+): Promise<boolean> {
+  const fault = addressFault(member.address, policy);
+  if (fault !== null && fault !== 'own-host') return false;
   const { guid, publicKey, certificate } = member;
-  return (
-    (await isCertified(authority, guid, publicKey, certificate)) && (await verifyRecord(member, authority.network))
-  );
+  if (!(await isCertified(authority, guid, publicKey, certificate))) return false;
+  if (!(await verifyRecord(member, authority.network))) return false;
+  return fault === null || (await isOwn(member));
+}
+
+async function nobody(): Promise<boolean> {
+  return false;
 }
 
 /** Members that a message tells of, null for what is no record; most tell of none, and are not parsed for that. */

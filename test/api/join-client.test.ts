@@ -4,7 +4,7 @@ import { JoinClient, type Joiner, type JoinClientOptions } from '../../src/api/j
 import { signText } from '../../src/crypto/keys.ts';
 import { signAnswer, signCertificate, signRecord } from '../../src/crypto/signatures.ts';
 import { makeChallenge } from '../../src/protocol/admission.ts';
-import { admit, commitJoin, draftJoin, joined, type BootContext } from '../../src/protocol/boot.ts';
+import { admit, commitJoin, depart, draftJoin, joined, type BootContext } from '../../src/protocol/boot.ts';
 import { ANSWER_BYTES_MAX, CHALLENGE_MS, CAPABILITIES, POW_BITS_MAX } from '../../src/protocol/limits.ts';
 import { answerHashText, answerText } from '../../src/protocol/signed-text.ts';
 import { hashOf, toCanonical } from '../../src/protocol/canonical.ts';
@@ -54,6 +54,7 @@ function bootNode({
         networkKey: key.publicKey,
       }),
       signAnswer: (nonce, answer) => signText(key.signer, answerHashText(nonce, hashOf(toCanonical(bent ?? answer)))),
+      depart: async (publicKey, incarnation) => depart(context(), publicKey, incarnation),
       join: async (request) => {
         works.push(request.work !== null);
         const admitted = admit(context(), request);
@@ -214,6 +215,27 @@ describe('a member', () => {
     await client.join(await joiner({}, { key, incarnation: 7 }));
     const older = await joiner({ isMember: true }, { key, incarnation: 3 });
     expect(await client.join(older)).toMatchObject({ ok: false, error: { above: 7 } });
+  });
+});
+
+describe('a member that leaves', () => {
+  test('tells the boot node, which tells newcomers of it no more', async () => {
+    const boot = bootNode();
+    const { fetch } = boot;
+    const elsewhere = { policy: { ...policy, hostedPrefix: 'https://y.net/n/' } };
+    const who = await joiner();
+    await clientOf(fetch).join(who);
+    await clientOf(fetch).depart(who.signer, 0);
+    const newcomer = await joiner({}, { slot: 2 });
+    expect(await clientOf(fetch, elsewhere).join(newcomer)).toMatchObject({
+      ok: true,
+      value: { guid: 2, members: [] },
+    });
+  });
+
+  test('is told where the boot node did not hear it', async () => {
+    const { signer } = await joiner();
+    await expect(clientOf(saying('{}', 503)).depart(signer, 0)).rejects.toThrow('HTTP 503');
   });
 });
 
