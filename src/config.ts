@@ -6,6 +6,7 @@ import {
   ROSTER_MEMBERS_MAX,
   TTL_SECONDS_MAX,
 } from './protocol/limits.ts';
+import { addressFault } from './protocol/address.ts';
 import type { ProtocolConfig } from './protocol/config.ts';
 import { isPublicKey } from './protocol/signed-text.ts';
 import { err, ok, type Result } from './protocol/types.ts';
@@ -17,11 +18,13 @@ export interface Config {
   readonly protocol: ProtocolConfig;
   /** URL at which the deployment answers, without a trailing slash; null where nobody outside needs to reach it. */
   readonly publicUrl: string | null;
+  /** URL of the boot node whose network this deployment joins, without a trailing slash; null: it hosts its own. */
+  readonly bootNode: string | null;
   readonly nodeCount: number;
   readonly logLevel: LogLevel;
   /** Null: operator calls are refused. */
   readonly adminToken: string | null;
-  /** What joiners from elsewhere must know; null: nothing. */
+  /** What joiners from elsewhere must know, and what is told to a boot node elsewhere; null: nothing. */
   readonly joinToken: string | null;
 }
 
@@ -59,6 +62,12 @@ export const VARIABLES: readonly Variable[] = [
     allowed: 'an http or https URL with no path, query or credentials',
     secret: false,
   },
+  {
+    name: 'BOOT_NODE',
+    default: null,
+    allowed: 'an https URL with no path, query or credentials, not PUBLIC_URL (http and loopback with LOCAL_PEERS=on)',
+    secret: false,
+  },
   { name: 'NODE_COUNT', default: '4', allowed: whole(1, NODE_COUNT_MAX), secret: false },
   { name: 'NETWORK_SYNC_INTERVAL', default: '60', allowed: seconds(1, 86_400), secret: false },
   { name: 'NETWORK_SYNC_JITTER', default: '30', allowed: seconds(0, 86_400), secret: false },
@@ -88,7 +97,7 @@ export const VARIABLES: readonly Variable[] = [
 ];
 
 /** Variables of the design that this version does not have: ignoring them would leave a network other than what was asked for. */
-const NOT_YET = ['BOOT_NODE', 'NODE_ADDRESSES', 'BEACON'];
+const NOT_YET = ['NODE_ADDRESSES', 'BEACON'];
 
 /**
  * Checks the environment. Unset and empty mean the default; unknown names are left alone, since a Worker's environment
@@ -128,14 +137,13 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     // Refused in production: there, peers' addresses would lead into the operator's own network.
     return text === 'on' && publicUrl !== null && LOOPBACK.test(new URL(publicUrl).hostname) ? true : null;
   });
+  const bootNode = read('BOOT_NODE', (text) => parseBootNode(text, publicUrl, localPeers ?? false));
   const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
   const joinToken = read('JOIN_TOKEN', matching(TOKEN));
 
-  for (const name of NOT_YET) {
-    const given = env[name];
-    const set = given !== undefined && given !== null && given !== '';
-    if (set) errors.push({ variable: name, value: '(set)', allowed: 'nothing: this version does not support it' });
-  }
+  errors.push(...notYet(env));
+  const missing = errors.length === 0 && bootNode !== null ? callableFault(publicUrl, localPeers ?? false) : null;
+  if (missing) errors.push(missing);
   if (errors.length > 0) return err(errors);
   // Each of these has a default and was parsed, or there would be an error.
   const interval = syncIntervalMs ?? 0;
@@ -158,6 +166,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
       hostedPrefix: hostedPrefix(publicUrl),
     },
     publicUrl,
+    bootNode,
     nodeCount: nodeCount ?? 0,
     logLevel: logLevel ?? 'INFO',
     adminToken,
@@ -177,6 +186,30 @@ export function formatConfigError(error: ConfigError): string {
  */
 function hostedPrefix(publicUrl: string | null): string {
   return `${publicUrl ?? 'local:'}/n/`;
+}
+
+function notYet(env: Readonly<Record<string, unknown>>): ConfigError[] {
+  const given = NOT_YET.filter((name) => env[name] !== undefined && env[name] !== null && env[name] !== '');
+  return given.map((variable) => ({
+    variable,
+    value: '(set)',
+    allowed: 'nothing: this version does not support it',
+  }));
+}
+
+/** Where nodes join a network elsewhere, its boot node and its members must be able to call them. */
+function callableFault(publicUrl: string | null, localPeers: boolean): ConfigError | null {
+  const allowed = 'where BOOT_NODE is set, the URL of this deployment, at which others call its nodes';
+  if (publicUrl === null) return { variable: 'PUBLIC_URL', value: '', allowed };
+  const fault = addressFault(`${hostedPrefix(publicUrl)}1`, { localPeers, hostedPrefix: '' });
+  return fault && { variable: 'PUBLIC_URL', value: publicUrl, allowed: `${allowed}: https, a public name, no port` };
+}
+
+function parseBootNode(text: string, publicUrl: string | null, localPeers: boolean): string | null {
+  const url = parseUrl(text);
+  if (url === null || url === publicUrl) return null;
+  const isLocal = localPeers && LOOPBACK.test(new URL(url).hostname);
+  return url.startsWith('https:') || isLocal ? url : null;
 }
 
 function matching(pattern: RegExp): (text: string) => string | null {

@@ -5,7 +5,7 @@ import { tick } from './cron/tick.ts';
 import { BootObject } from './durable/boot-object.ts';
 import type { Env } from './durable/env.ts';
 import { createGateways } from './durable/gateway.ts';
-import { createLog } from './durable/log.ts';
+import { createLog } from './shell/log.ts';
 import { NodeObject } from './durable/node-object.ts';
 import { deadLetterPorts, insidePorts, outsidePorts, tickPorts } from './durable/ports.ts';
 import { consume, INSIDE, OUTSIDE } from './queue/consumer.ts';

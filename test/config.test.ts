@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatConfigError, readConfig, VARIABLES } from '../src/config.ts';
+import { formatConfigError, readConfig, VARIABLES, type ConfigError } from '../src/config.ts';
 
 /** Has the form of a public key. */
 const KEY = `${'a'.repeat(42)}A`;
@@ -11,6 +11,7 @@ describe('configuration', () => {
       ok: true,
       value: {
         publicUrl: null,
+        bootNode: null,
         nodeCount: 4,
         logLevel: 'INFO',
         adminToken: null,
@@ -174,6 +175,58 @@ describe('configuration', () => {
   });
 
   it.each([
+    ['https://Boot.Example.org/', 'https://boot.example.org'],
+    ['https://boot.example.org:8443', 'https://boot.example.org:8443'],
+  ])('BOOT_NODE=%s: the network of a boot node elsewhere', (given, read) => {
+    const config = readConfig({ BOOT_NODE: given, PUBLIC_URL: 'https://joiner.net' });
+    expect(config).toMatchObject({ ok: true, value: { bootNode: read } });
+  });
+
+  it('BOOT_NODE may be http on loopback where everything is on one machine', () => {
+    const env = { BOOT_NODE: 'http://127.0.0.1:8787', PUBLIC_URL: 'http://127.0.0.1:8788' };
+    expect(readConfig({ ...env, LOCAL_PEERS: 'on' })).toMatchObject({ ok: true, value: { bootNode: env.BOOT_NODE } });
+    expect(readConfig(env)).toMatchObject({ ok: false, error: [{ variable: 'BOOT_NODE' }] });
+  });
+
+  it.each([
+    ['http://boot.example.org', 'https://joiner.net'],
+    ['https://boot.example.org/path', 'https://joiner.net'],
+    ['https://boot.example.org?query', 'https://joiner.net'],
+    ['https://user:secret@boot.example.org', 'https://joiner.net'],
+    ['boot.example.org', 'https://joiner.net'],
+    ['https://joiner.net', 'https://joiner.net'],
+    ['https://JOINER.net/', 'https://joiner.net'],
+  ])('BOOT_NODE=%s at %s is refused', (bootNode, publicUrl) => {
+    const config = readConfig({ BOOT_NODE: bootNode, PUBLIC_URL: publicUrl });
+    expect(config).toMatchObject({ ok: false, error: [{ variable: 'BOOT_NODE' }] });
+  });
+
+  it.each([
+    [
+      'LOCAL_PEERS=on is not for others’ boot nodes',
+      'http://boot.example.org',
+      'http://127.0.0.1:8788',
+      'on',
+      'BOOT_NODE',
+    ],
+    ['without PUBLIC_URL nobody could call the nodes', 'https://boot.example.org', undefined, 'off', 'PUBLIC_URL'],
+    [
+      'nor at an address that members may not have',
+      'https://boot.example.org',
+      'http://joiner.net',
+      'off',
+      'PUBLIC_URL',
+    ],
+    ['nor there', 'https://boot.example.org', 'https://10.0.0.7', 'off', 'PUBLIC_URL'],
+    ['nor there', 'https://boot.example.org', 'https://joiner.net:8443', 'off', 'PUBLIC_URL'],
+  ])('%s: BOOT_NODE=%s, PUBLIC_URL=%s, LOCAL_PEERS=%s', (_, bootNode, publicUrl, localPeers, variable) => {
+    const config = readConfig({ BOOT_NODE: bootNode, PUBLIC_URL: publicUrl, LOCAL_PEERS: localPeers });
+    if (config.ok) throw new Error('was taken');
+    expect(config.error.map((error) => error.variable)).toEqual([variable]);
+    expect(formatConfigError(config.error[0] as ConfigError)).not.toContain('\n');
+  });
+
+  it.each([
     [{ GUID_TIMEOUT: '3600' }, 3_600_000],
     [{ GUID_TIMEOUT: '1' }, 4 * 90_000],
     [{ GUID_TIMEOUT: '100', NETWORK_SYNC_INTERVAL: '1', NETWORK_SYNC_JITTER: '0' }, 100_000],
@@ -187,7 +240,7 @@ describe('configuration', () => {
     expect(secret.toSorted()).toEqual(['ADMIN_TOKEN', 'JOIN_TOKEN']);
   });
 
-  it.each(['BOOT_NODE', 'NODE_ADDRESSES', 'BEACON'])('%s is refused, not ignored: it is not there yet', (name) => {
+  it.each(['NODE_ADDRESSES', 'BEACON'])('%s is refused, not ignored: it is not there yet', (name) => {
     const config = readConfig({ [name]: 'https://boot.example' });
     expect(!config.ok && config.error.map(formatConfigError)).toEqual([
       `${name}=(set) is not allowed: give nothing: this version does not support it`,

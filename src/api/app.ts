@@ -53,7 +53,8 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.route(BOOT_BASE, messageRefusals());
   app.get('/', (c) => {
     const nodes = config.nodeCount === 0 ? [] : [`/n/1/api/v1/status`];
-    return c.json({ network: config.protocol.network, version: VERSION, see: [`${BOOT_BASE}/status`, ...nodes] });
+    const boot = gateways.boot === null ? [] : [`${BOOT_BASE}/status`];
+    return c.json({ network: config.protocol.network, version: VERSION, see: [...boot, ...nodes] });
   });
   return app;
 }

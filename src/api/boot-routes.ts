@@ -9,6 +9,7 @@ import { busy, invalidInput, ProblemError, unauthenticated } from './problem.ts'
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
+import { staleRecord } from './stale-record.ts';
 import { challengeView, joinedView } from './views.ts';
 
 /** By then it has asked more of its nodes, or taken more of its backup. */
@@ -39,6 +40,18 @@ const putJoin = defineRoute({
   },
 });
 
+const postLeave = defineRoute({
+  method: 'post',
+  path: '/network/leave',
+  summary: 'A member says that it has left: newcomers are not told of it any more',
+  signing: 'key',
+  body: schemas.departure,
+  responses: {
+    200: json(schemas.nothing, 'noted, where the key is a member’s'),
+    ...refusals(400, 401, 413, 415, 422, 429, 503),
+  },
+});
+
 /** The routes of the boot node alone. Middleware of the app sets `boot`. */
 export function bootRoutes(config: ApiConfig): Endpoint<BootEnv>[] {
   return [
@@ -57,6 +70,13 @@ export function bootRoutes(config: ApiConfig): Endpoint<BootEnv>[] {
       if (!joined.ok) throw refusalOf(joined.error);
       const view = joinedView(joined.value);
       return c.json(await ask(() => signAnswer(c.var.boot.signAnswer, caller.nonce, view)), 200);
+    }),
+
+    serve(postLeave, async (c, { body }) => {
+      const { caller } = c.var;
+      if (!caller) throw unauthenticated();
+      await ask(() => c.var.boot.depart(caller.publicKey, body.incarnation));
+      return c.json({}, 200);
     }),
   ];
 }
@@ -96,13 +116,7 @@ function refusalOf(error: JoinRefusal): ProblemError {
         `${error.group} has ${error.max} members, as many as one domain may have`,
       );
     case 'stale-record':
-      return new ProblemError(
-        'stale-record',
-        `the next record of this key needs an incarnation above ${error.incarnation}`,
-        {
-          errors: [{ path: 'incarnation', message: `must be above ${error.incarnation}` }],
-        },
-      );
+      return staleRecord(error.incarnation);
     case 'busy':
       return busy();
     case 'restoring':

@@ -143,6 +143,8 @@ export interface BootGateway {
   challenge(): Promise<Challenge>;
   /** Lets in who passes, calling its address back; the same key has the same GUID for ever. The request was signed with the key. */
   join(request: JoinRequest): Promise<Result<Joined, JoinRefusal>>;
+  /** The member with this key has left, in this incarnation. The request was signed with the key. */
+  depart(publicKey: string, incarnation: number): Promise<void>;
   lookup(guid: Guid): Promise<string | null>;
   member(guid: Guid): Promise<Peer | null>;
   members(cursor: string | null, limit: number): Promise<MemberPage | null>;

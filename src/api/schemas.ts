@@ -363,6 +363,10 @@ export const joinAnswer = z
   })
   .meta({ id: 'JoinAnswer' });
 
+export const departure = z
+  .object({ incarnation: incarnation.meta({ description: 'the one that leaves: a later one stays' }) })
+  .meta({ id: 'Departure', description: 'which incarnation of the signer leaves' });
+
 /** What the seed answers to a join at a node that is not the boot node. */
 export const nothing = z.object({});
 

@@ -5,7 +5,7 @@ import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from '../queue/pool.ts';
 import type { Env } from './env.ts';
 import { nodeStub } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeout } from '../shell/timeout.ts';
 
 /** As for a delivery: a node that takes longer is not well, and is asked again. */
 const ANSWER_TIMEOUT_MS = 5_000;

@@ -22,11 +22,11 @@ import type { Guid, Peer, SelfRecord } from '../protocol/types.ts';
 import { openSqlBootStore } from '../store/sql-boot-store.ts';
 import { RESTORE_ALLOCATIONS, RESTORE_HEAD } from './boot-facade.ts';
 import { BootRecovery } from './boot-recovery.ts';
-import { CallBacks } from './call-backs.ts';
+import { CallBacks } from '../shell/call-backs.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
-import { createSigner, readSigner } from './identity.ts';
-import { createLog } from './log.ts';
+import { createSigner, readSigner } from '../shell/identity.ts';
+import { createLog } from '../shell/log.ts';
 
 /** Methods that can be called from outside the object, by the facade. */
 const CALLS = [

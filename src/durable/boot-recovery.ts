@@ -21,8 +21,8 @@ import type { Allocation, BootStore } from '../protocol/store.ts';
 import { err, ok, type Guid, type Result } from '../protocol/types.ts';
 import { askNodes } from './ask-nodes.ts';
 import type { Env } from './env.ts';
-import { openPair, readPrivateKey, storeKey } from './identity.ts';
-import type { Log } from './log.ts';
+import { openPair, readPrivateKey, storeKey } from '../shell/identity.ts';
+import type { Log } from '../shell/log.ts';
 
 /** Slots in a log line. */
 const SLOTS_TOLD_MAX = 16;

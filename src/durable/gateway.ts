@@ -10,7 +10,7 @@ import { CAPABILITIES, PATIENT_MS } from '../protocol/limits.ts';
 import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import { bootFacade, type BootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import { peerClient } from './outside.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub } from './stubs.ts';
 
 /** Cursors of lists in the order of GUIDs. */
@@ -19,7 +19,7 @@ const GUID_CURSOR = /^\d{1,10}$/;
 /** Gateways to the nodes of this deployment. */
 export function createGateways(env: Env, config: Config): Gateways {
   return {
-    boot: bootGateway(env, config),
+    boot: config.bootNode === null ? bootGateway(env, config) : null,
     node: (slot) => (Number.isInteger(slot) && slot >= 1 && slot <= config.nodeCount ? nodeGateway(env, slot) : null),
   };
 }
@@ -76,6 +76,7 @@ function bootGateway(env: Env, config: Config): BootGateway {
       return { ...challenge, networkKey };
     },
     join: (request) => letIn(env, config, request),
+    depart: (publicKey, incarnation) => boot.depart(publicKey, incarnation),
     async lookup(guid) {
       return (await boot.byGuid(guid))?.address ?? null;
     },

@@ -1,7 +1,4 @@
 // What a hosted node does after its transactions: calls to others and to the queues, whose outcomes come back as inputs.
-import type { Config } from '../config.ts';
-import type { Surveyed } from '../protocol/boot-survey.ts';
-import type { Driver } from '../protocol/driver.ts';
 import type { Effect, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
 import type { Draft } from '../protocol/message.ts';
@@ -10,31 +7,24 @@ import { reasonOf } from '../protocol/reason.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import type { JsonObject } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
-import { bootFacade } from './boot-facade.ts';
-import type { Env } from './env.ts';
-import type { Identity } from './identity.ts';
-import type { Log } from './log.ts';
-import type { NodeTrust } from './node-trust.ts';
-import { peerClient } from './outside.ts';
+import { bootAccess, type BootAccess, type JoiningNode } from './boot-access.ts';
+import type { Identity } from '../shell/identity.ts';
+import type { Log } from '../shell/log.ts';
+import type { NodeTrust } from '../shell/node-trust.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeout } from '../shell/timeout.ts';
 
 /** How long a peer may take to answer a sync. It's the price of a hung peer, so it is short. */
 const SYNC_TIMEOUT_MS = 5_000;
-const JOIN_TIMEOUT_MS = 10_000;
 /** A handover that hangs would keep the node from sending for ever. */
 const HANDOVER_TIMEOUT_MS = 15_000;
 
 /** The object whose effects these are. */
-export interface NodeShell {
-  readonly env: Env;
-  readonly config: Config;
+export interface NodeShell extends JoiningNode {
   readonly address: string;
   readonly log: Log;
-  running(): Driver;
   trusted(): NodeTrust;
-  /** What it holds of its membership, for a boot object that may have lost its own. */
-  tenure(): Promise<Surveyed>;
   signed(drafted: Draft): Promise<SignedOrigination>;
   renewIdentity(above: number | null): Promise<Identity>;
   assume(identity: Identity): void;
@@ -43,11 +33,13 @@ export interface NodeShell {
 }
 
 export class NodeEffects {
+  readonly boot: BootAccess;
   readonly #shell: NodeShell;
   #joining: Promise<void> = Promise.resolve();
 
   constructor(shell: NodeShell) {
     this.#shell = shell;
+    this.boot = bootAccess(shell);
   }
 
   /** The join that is under way, or the last one. */
@@ -95,24 +87,23 @@ export class NodeEffects {
   }
 
   async #join(): Promise<void> {
-    const boot = bootFacade(this.#shell.env);
+    const shell = this.#shell;
     let reason: string;
     try {
-      if (this.#shell.address === this.#shell.config.protocol.hostedPrefix) throw new Error('this object has no slot');
-      const joined = await withTimeout(boot.joinHosted(await this.#shell.tenure()), JOIN_TIMEOUT_MS, 'join');
+      if (shell.address === shell.config.protocol.hostedPrefix) throw new Error('this object has no slot');
+      const joined = await this.boot.join();
       if (joined.ok) {
-        this.#shell.running().submit({ type: 'join-accepted', joined: joined.value });
-        void this.#shell.follow(() => boot.announceSoon(this.#shell.env.DELIVERIES));
+        shell.running().submit({ type: 'join-accepted', joined: joined.value });
+        void shell.follow(() => this.boot.announce());
         return;
       }
       reason = joined.error.reason;
       // A later record of ours is known, which this storage does not: it was restored from before.
-      if (joined.error.reason === 'stale-record')
-        this.#shell.assume(await this.#shell.renewIdentity(joined.error.incarnation));
+      if (joined.error.above !== null) shell.assume(await shell.renewIdentity(joined.error.above));
     } catch (cause) {
       reason = reasonOf(cause);
     }
-    this.#shell.running().submit({ type: 'join-failed', reason });
+    shell.running().submit({ type: 'join-failed', reason });
   }
 
   async #sync({ guid, address, outside }: SyncTarget, request: SyncRequest): Promise<void> {

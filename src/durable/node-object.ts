@@ -25,20 +25,23 @@ import { reasonOf } from '../protocol/reason.ts';
 import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
-import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
+import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
-import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import { readIdentity, renewIdentity, type Identity } from './identity.ts';
-import { createLog, type Log } from './log.ts';
+import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
+import { createLog, type Log } from '../shell/log.ts';
 import { NodeEffects } from './node-effects.ts';
-import { NodeReader } from './node-reader.ts';
-import { NodeTrust } from './node-trust.ts';
-import type { NodeCalls } from './stubs.ts';
+import { NodeReader } from '../shell/node-reader.ts';
+import { NodeTrust } from '../shell/node-trust.ts';
+import { withTimeout } from '../shell/timeout.ts';
+import { nodeStub, slotOf, type NodeCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
+
+/** How long another node of this deployment may take to say who it is. */
+const SIBLING_TIMEOUT_MS = 2_000;
 
 /** Meta key: the slot, which is the object's name. */
 const SLOT_KEY = 'slot';
@@ -78,7 +81,9 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       config: this.#config,
       address: this.#address,
       log: this.#log,
+      own: () => this.#own(),
       running: () => this.#running(),
+      isSibling: (member) => this.#isSibling(member),
       trusted: () => this.#trusted(),
       tenure: () => this.tenure(),
       signed: (drafted) => this.#signed(drafted),
@@ -163,9 +168,8 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
 
   /** Nothing depends on it: newcomers would find out by themselves. */
   async #tellBoot(): Promise<void> {
-    const { publicKey, incarnation } = this.#own().self;
     try {
-      await bootFacade(this.env).depart(publicKey, incarnation);
+      await this.#effects.boot.depart();
     } catch (cause) {
       this.#log('WARNING', 'network_sync', 'boot_not_told', { reason: reasonOf(cause) });
     }
@@ -296,8 +300,21 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     const identity = { signer: counted, self };
     driver.rename(self);
     this.#identity = identity;
-    this.#trust = new NodeTrust(identity, driver, this.#config);
+    this.#trust = new NodeTrust(identity, driver, this.#config, (member) => this.#isSibling(member));
     this.#reader = new NodeReader(driver, this.#store, this.#config, self, () => this.#alarmsSet);
+  }
+
+  /** Whether a told member is the node of this deployment at its address: any member can sign that it is there, and only that node knows. */
+  async #isSibling({ address, publicKey }: Member): Promise<boolean> {
+    const slot = slotOf(address, this.#config);
+    if (slot === null || address === this.#address) return false;
+    try {
+      const { record } = await withTimeout(nodeStub(this.env, slot).tenure(), SIBLING_TIMEOUT_MS, 'node');
+      return record.publicKey === publicKey;
+    } catch (cause) {
+      this.#log('WARNING', 'network_sync', 'sibling_silent', { address, reason: reasonOf(cause) });
+      return false;
+    }
   }
 
   #read(): NodeReader {

@@ -9,10 +9,10 @@ import { DELIVER_TIMEOUT_MS, Patience } from '../queue/patience.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
-import type { Log } from './log.ts';
-import { peerClient } from './outside.ts';
+import type { Log } from '../shell/log.ts';
+import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
-import { withTimeout } from './timeout.ts';
+import { withTimeout } from '../shell/timeout.ts';
 
 /** How long a node may take to wake, which includes its join: one that hangs must not keep the tick from the others. */
 const WAKE_TIMEOUT_MS = 15_000;
@@ -52,14 +52,19 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
       if (slot === null) {
         // Nobody is left to repair it: NODE_COUNT was lowered, or the deployment has moved.
         log('ERROR', 'mempool', 'sender_gone', { address: sender.address, legs: legs.length });
-        return bootFacade(env).countLost(legs.length);
+        return await countLost(env, config, legs.length);
       }
       await nodeStub(env, slot).undeliverable(legs, 'no answer');
     },
-    unreadable: () => bootFacade(env).countLost(1),
+    unreadable: () => countLost(env, config, 1),
     now: () => Date.now(),
     log: (level, event, fields) => log(level, 'mempool', event, fields),
   };
+}
+
+/** Counted at the boot object; where there is none here the log has them. */
+async function countLost(env: Env, config: Config, count: number): Promise<void> {
+  if (config.bootNode === null) await bootFacade(env).countLost(count);
 }
 
 /** Ports of the consumer of deliveries to peers outside: in the name of the node that sends, which keeps its key to itself. */
@@ -97,6 +102,7 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
   return {
     nodeCount: config.nodeCount,
     async members() {
+      if (config.bootNode !== null) return null;
       const { phase, allocated } = await withTimeout(boot.status(), BOOT_TIMEOUT_MS, 'boot object');
       if (phase !== 'surveying') return allocated;
       await withTimeout(boot.survey(SURVEY_CALLS_MAX), SURVEY_TIMEOUT_MS, 'survey');

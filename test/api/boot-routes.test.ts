@@ -294,3 +294,24 @@ describe('a private network', () => {
     }
   });
 });
+
+describe('POST /network/leave at the boot node', () => {
+  const leaving = { method: 'POST', path: `${BOOT}/network/leave`, signing: 'key' } as const;
+
+  test('is about whoever signed it', async () => {
+    const { app, calls } = setUp();
+    const response = await app.request(leaving.path, sendTo(leaving, { incarnation: 3 }));
+    expect([response.status, await response.json()]).toEqual([200, {}]);
+    expect(asked(calls)).toEqual([{ to: 'boot', method: 'depart', args: [caller.publicKey, 3] }]);
+  });
+
+  test.each([
+    ['unsigned', { ...leaving, signing: null }, { incarnation: 3 }, 401],
+    ['without an incarnation', leaving, {}, 422],
+    ['with none that there is', leaving, { incarnation: -1 }, 422],
+  ])('%s: nobody leaves', async (_, to, body, status) => {
+    const { app, calls } = setUp();
+    expect((await app.request(to.path, sendTo(to, body))).status).toBe(status);
+    expect(calls).toEqual([]);
+  });
+});

@@ -126,6 +126,7 @@ const boot: BootGateway = {
       members: [member],
     },
   }),
+  depart: async () => undefined,
   backup: async () => ({
     network: 'test',
     networkKey: KEY,
@@ -276,6 +277,7 @@ export const BODY_ROUTES: readonly BodyRoute[] = [
   { ...unsigned, method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
   { ...unsigned, method: 'POST', path: `${BOOT}/sync`, body: syncBody, ok: 200 },
   { ...unsigned, signing: 'key', method: 'PUT', path: `${BOOT}/network/join`, body: joinBody, ok: 200 },
+  { ...unsigned, signing: 'key', method: 'POST', path: `${BOOT}/network/leave`, body: { incarnation: 3 }, ok: 200 },
   { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/deliveries`, body: deliveriesBody, ok: 200 },
   { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
 ];

@@ -213,6 +213,18 @@ describe('messages', () => {
     event: { name: 'PEER_JOINED', args: { members: members.map(writeMember) } },
   });
 
+  test('in which a node of this deployment announces itself, brought from outside, are sound where the node there says that it is it', async () => {
+    const address = `${policy.hostedPrefix}3`;
+    const record = await signatures.signRecord(alice.signer, 'test', { address, incarnation: 1, capabilities: [] });
+    const own = { ...(await memberOf(3)), ...record };
+    const texts = [await messageOf(3, announcing(own))];
+    const asking = (isOwn: (member: Member) => Promise<boolean>) =>
+      signatures.checkMessages(texts, keyOf, (member) => signatures.isProvenRecord(member, authority, policy, isOwn));
+    expect(await asking(async ({ publicKey }) => publicKey === alice.publicKey)).toEqual(['sound']);
+    expect(await asking(async () => false)).toEqual(['forged']);
+    expect(await signatures.checkMessages(texts, keyOf, isProof)).toEqual(['forged']);
+  });
+
   test('in which a member announces itself are sound where its record is proved, also after its certificate has run out', async () => {
     const own = await memberOf(3);
     const late = { issuedAt: NOW - 2 * HOUR, expiresAt: NOW - HOUR };

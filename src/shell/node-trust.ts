@@ -20,11 +20,14 @@ export class NodeTrust {
   readonly #identity: Identity;
   readonly #driver: Driver;
   readonly #config: Config;
+  readonly #isOwn: ((member: Member) => Promise<boolean>) | undefined;
 
-  constructor(identity: Identity, driver: Driver, config: Config) {
+  /** `isOwn`: whether a told member at an address of this deployment is the node there; without it none is believed to be. */
+  constructor(identity: Identity, driver: Driver, config: Config, isOwn?: (member: Member) => Promise<boolean>) {
     this.#identity = identity;
     this.#driver = driver;
     this.#config = config;
+    this.#isOwn = isOwn;
   }
 
   /** In whose name peers outside are called; null before there is a certificate. */
@@ -66,7 +69,7 @@ export class NodeTrust {
     const news = members.filter((member) => this.#state.roster.isNews(member));
     // Each has two: the boot node's and its own.
     this.#count(2 * news.length);
-    return await provenMembers(news, authority, this.#config.protocol, Date.now());
+    return await provenMembers(news, authority, this.#config.protocol, Date.now(), this.#isOwn);
   }
 
   /** Whether messages are by those who they say. A newcomer may bring its own before this node has heard of it: it proved its key. */
@@ -77,7 +80,7 @@ export class NodeTrust {
     const authority = this.#authority;
     return await checkMessages(bodies, keyOf, async (member) => {
       this.#count(2);
-      return authority !== null && (await isProvenRecord(member, authority, this.#config.protocol));
+      return authority !== null && (await isProvenRecord(member, authority, this.#config.protocol, this.#isOwn));
     });
   }
 
