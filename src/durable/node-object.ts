@@ -34,7 +34,9 @@ import { readIdentity, renewIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import { NodeEffects } from './node-effects.ts';
 import { NodeReader } from './node-reader.ts';
+import { NodeStream } from './node-stream.ts';
 import { NodeTrust } from './node-trust.ts';
+import { openStream } from './stream-calls.ts';
 import type { NodeCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
@@ -57,6 +59,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #log: Log;
   readonly #address: string;
   readonly #effects: NodeEffects;
+  readonly #stream: NodeStream;
   #identity: Identity | null = null;
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
@@ -86,6 +89,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       assume: (renewed) => this.#assume(renewed),
       follow: (call) => this.#follow(call),
     });
+    this.#stream = new NodeStream(ctx, () => this.#running().state);
     const identity = readIdentity(this.#store.meta, this.#address);
     if (identity) this.#start(identity);
     // Once in a node's life, and when its address changes: keys and signatures are made asynchronously, and nobody may come in
@@ -251,6 +255,23 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return this.#read().message(id);
   }
 
+  /** A reader of the stream, whom gateway.ts sends: a WebSocket has no other way in. */
+  override async fetch(request: Request): Promise<Response> {
+    return openStream(request, this.#stream);
+  }
+
+  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#stream.heard(socket, data);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#stream.closed(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#stream.closed(socket);
+  }
+
   async samples(): Promise<readonly Sample[]> {
     return this.#read().samples();
   }
@@ -276,6 +297,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         random: () => Math.random(),
         setAlarm: (at) => void this.#setAlarm(at),
         perform: (effect) => this.#effects.perform(effect),
+        arrived: () => void this.#follow(async () => this.#stream.arrived()),
       },
     });
     this.#assume(identity);
@@ -297,7 +319,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     driver.rename(self);
     this.#identity = identity;
     this.#trust = new NodeTrust(identity, driver, this.#config);
-    this.#reader = new NodeReader(driver, this.#store, this.#config, self, () => this.#alarmsSet);
+    this.#reader = new NodeReader(driver, this.#store, this.#config, self, {
+      alarmsSet: () => this.#alarmsSet,
+      streamReaders: () => this.#stream.size,
+    });
   }
 
   #read(): NodeReader {
