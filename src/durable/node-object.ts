@@ -30,6 +30,7 @@ import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
+import { EventReaders } from './event-readers.ts';
 import { readIdentity, renewIdentity, type Identity } from './identity.ts';
 import { createLog, type Log } from './log.ts';
 import { NodeEffects } from './node-effects.ts';
@@ -60,6 +61,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #address: string;
   readonly #effects: NodeEffects;
   readonly #stream: NodeStream;
+  readonly #events = new EventReaders(() => this.#running().state);
   #identity: Identity | null = null;
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
@@ -257,7 +259,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
 
   /** A reader of the stream, whom gateway.ts sends: a WebSocket has no other way in. */
   override async fetch(request: Request): Promise<Response> {
-    return openStream(request, this.#stream);
+    return openStream(request, this.#stream, this.#events);
   }
 
   override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
@@ -297,7 +299,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         random: () => Math.random(),
         setAlarm: (at) => void this.#setAlarm(at),
         perform: (effect) => this.#effects.perform(effect),
-        arrived: () => void this.#follow(async () => this.#stream.arrived()),
+        arrived: () => {
+          void this.#follow(async () => this.#stream.arrived());
+          void this.#follow(async () => this.#events.arrived());
+        },
       },
     });
     this.#assume(identity);
@@ -321,7 +326,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     this.#trust = new NodeTrust(identity, driver, this.#config);
     this.#reader = new NodeReader(driver, this.#store, this.#config, self, {
       alarmsSet: () => this.#alarmsSet,
-      streamReaders: () => this.#stream.size,
+      streamReaders: () => ({ websocket: this.#stream.size, events: this.#events.size }),
     });
   }
 

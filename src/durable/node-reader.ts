@@ -74,7 +74,7 @@ const OPERATIONS_PER_JOB = 3;
 /** What the object counts itself. */
 export interface ShellCounts {
   alarmsSet(): number;
-  streamReaders(): number;
+  streamReaders(): Readonly<Record<'websocket' | 'events', number>>;
 }
 
 export class NodeReader {
@@ -177,9 +177,9 @@ export class NodeReader {
       ),
     );
     samples.push(gauge('nonces', {}, 'Nonces of signed calls that are remembered', state.nonces.size));
-    samples.push(
-      gauge('stream_readers', { transport: 'websocket' }, 'Readers of the stream', this.#shell.streamReaders()),
-    );
+    for (const [transport, count] of Object.entries(this.#shell.streamReaders())) {
+      samples.push(gauge('stream_readers', { transport }, 'Readers of the stream', count));
+    }
     samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));
     return samples;
   }

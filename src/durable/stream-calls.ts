@@ -1,5 +1,6 @@
 // How the Worker asks an object for a stream: a request, since a WebSocket does not go through RPC. Both ends are here.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
+import type { EventReaders } from './event-readers.ts';
 import type { NodeStream } from './node-stream.ts';
 import type { NodeCalls } from './stubs.ts';
 
@@ -19,8 +20,8 @@ export async function askStream(node: NodeCalls, request: StreamRequest): Promis
 }
 
 /** The object's answer. */
-export function openStream(request: Request, stream: NodeStream): Response {
+export function openStream(request: Request, sockets: NodeStream, events: EventReaders): Response {
   const asked = JSON.parse(new URL(request.url).searchParams.get('request') ?? '') as StreamRequest;
-  const opened = asked.transport === 'websocket' ? stream.open(asked) : 'not-here';
+  const opened = asked.transport === 'websocket' ? sockets.open(asked) : events.open(asked);
   return typeof opened === 'string' ? new Response(null, { headers: { [REFUSAL]: opened } }) : opened;
 }

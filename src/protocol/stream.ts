@@ -36,7 +36,9 @@ export type StreamFrame =
   /** Messages expired before they could be sent, or were lost; null: an unknown number, perhaps none. */
   | { readonly type: 'gap'; readonly missed: number | null }
   /** To be acknowledged with its cursor. Without messages it only tells the cursor. */
-  | { readonly type: 'messages'; readonly messages: readonly StoredMessage[]; readonly cursor: string };
+  | { readonly type: 'messages'; readonly messages: readonly StoredMessage[]; readonly cursor: string }
+  /** Last of all, over Server-Sent Events, where there are no close codes. `time`: come back for more. */
+  | { readonly type: 'end'; readonly reason: 'time' | 'too-slow' };
 
 /** `caught-up`: nothing waits for it; `too-slow`: it has not acknowledged for too long what others wait behind. */
 export type Readiness = 'ready' | 'caught-up' | 'waiting' | 'too-slow';

@@ -46,6 +46,37 @@ const matches = (of: object, labels: object) =>
 
 beforeAll(() => startNetwork());
 
+describe('the stream over Server-Sent Events', () => {
+  it('gives the same frames, goes on after the last id, and ends when the reader goes', async () => {
+    const first = await broadcast(10, { sent: 'before' });
+    const path = 'https://pychain.example/n/10/api/v1/stream?cursor=now';
+    const last = await call('/n/10/api/v1/messages?limit=500');
+    const { cursor } = last.body as { cursor: string };
+    const response = await SELF.fetch(path, { headers: { 'Last-Event-ID': String(Number(cursor) - 1) } });
+    expect([response.status, response.headers.get('Content-Type'), response.headers.get('Cache-Control')]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      'no-store',
+    ]);
+    const source = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const until = async (what: string) => {
+      while (!text.includes(what)) text += (await source?.read())?.value ?? '';
+    };
+    await until(first);
+    const second = await broadcast(10, { sent: 'after' });
+    await until(second);
+    const events = text.split('\n\n').filter((event) => event.includes('"messages"'));
+    expect(events.map((event) => /^id: (\d+)\n/.exec(event)?.[1])).toEqual([cursor, String(Number(cursor) + 1)]);
+    expect(await metric(10, 'pychain_stream_readers', { transport: 'events' })).toBe(1);
+    await source?.cancel();
+    await eventually(
+      'no reader',
+      async () => (await metric(10, 'pychain_stream_readers', { transport: 'events' })) === 0,
+    );
+  });
+});
+
 describe('the stream over a WebSocket', () => {
   it('goes on where a page ends, and gives each message as the API shows it', async () => {
     const first = await broadcast(1, { before: true });
@@ -82,7 +113,10 @@ describe('the stream over a WebSocket', () => {
     expect(idsOf(reader.frames)).toEqual(ids);
     expect(reader.closed).toBeNull();
     reader.socket.close();
-    await eventually('no reader', async () => (await metric(4, 'pychain_stream_readers')) === 0);
+    await eventually(
+      'no reader',
+      async () => (await metric(4, 'pychain_stream_readers', { transport: 'websocket' })) === 0,
+    );
   });
 
   it('answers a ping without waking the object', async () => {
@@ -97,6 +131,12 @@ describe('the stream over a WebSocket', () => {
     const [mute, well] = [await connect(6, 'cursor=now', {}, false), await connect(6, 'cursor=now')];
     const first = await broadcast(6, { first: true });
     await eventually('the message', async () => idsOf(mute.frames).length === 1 && idsOf(well.frames).length === 1);
+    await eventually('one acknowledgement', async () =>
+      runInDurableObject(objectOf(6), (_, state) => {
+        const kept = state.getWebSockets().map((socket) => socket.deserializeAttachment() as StreamReader);
+        return kept.filter(({ unacknowledged }) => unacknowledged.length > 0).length === 1;
+      }),
+    );
     // Long ago, as the object will read it when it wakes.
     await runInDurableObject(objectOf(6), (_, state) => {
       for (const socket of state.getWebSockets()) {
