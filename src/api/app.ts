@@ -13,6 +13,7 @@ import type { Gateways } from './ports.ts';
 import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
 import { readCapped } from './read-capped.ts';
 import { mount } from './route.ts';
+import { streamRoutes } from './stream-routes.ts';
 import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
@@ -42,7 +43,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.use(drainSmallBodies());
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
-  const ofNode = [...nodeRoutes(config), ...leaveRoutes];
+  const ofNode = [...nodeRoutes(config), ...streamRoutes(config), ...leaveRoutes];
   const ofBoot = [...bootRoutes(config), ...backupRoutes];
   app.route(NODE_BASE, mount(commonRoutes, config, log));
   app.route(NODE_BASE, mount(ofNode, config, log));

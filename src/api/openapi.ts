@@ -65,7 +65,10 @@ function operation(route: Route, shapeOf: (schema: z.ZodType) => object): object
     ...securityOf(route),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && { requestBody: { required: true, content: content('application/json', route.body) } }),
-    responses: Object.fromEntries(responses) as object,
+    responses: {
+      ...(route.upgrade !== undefined && { 101: { description: route.upgrade } }),
+      ...(Object.fromEntries(responses) as object),
+    },
   };
 }
 

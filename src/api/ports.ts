@@ -56,7 +56,23 @@ export interface MemberPage {
 export interface MessagePage {
   readonly messages: readonly StoredMessage[];
   readonly next: string | null;
+  /** Where it ends: to go on from, also where there is no next page yet. */
+  readonly cursor: string;
 }
+
+/** What a reader of the stream asks for. */
+export interface StreamRequest {
+  readonly transport: 'websocket' | 'events';
+  /** `now`: only what comes from now on; null: from the oldest on. */
+  readonly cursor: string | null;
+  /** Names of events; none: everything. */
+  readonly events: readonly string[];
+  /** Whose readers are counted together; null where the platform does not say who calls. */
+  readonly network: string | null;
+}
+
+/** `not-here`: this kind of node has no stream of this kind. */
+export type StreamRefusal = 'unknown-cursor' | 'too-many-readers' | 'not-here';
 
 /** One number for /metrics. */
 export interface Sample {
@@ -115,6 +131,8 @@ export interface NodeGateway {
   /** Oldest first; `cursor` null for the first page. A cursor that is not ours gives null. */
   messages(cursor: string | null, limit: number): Promise<MessagePage | null>;
   message(id: MessageId): Promise<StoredMessage | null>;
+  /** Opens a stream: its answer is for the caller as it is. */
+  stream(request: StreamRequest): Promise<Response | StreamRefusal>;
   samples(): Promise<readonly Sample[]>;
 }
 

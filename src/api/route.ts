@@ -40,6 +40,8 @@ export interface Route {
   readonly headers?: z.ZodObject;
   /** JSON. */
   readonly body?: z.ZodType;
+  /** What the connection may become instead of being answered (101). */
+  readonly upgrade?: string;
   readonly responses: Readonly<Partial<Record<ContentfulStatusCode, Answer>>>;
 }
 

@@ -36,11 +36,11 @@ import {
 } from './shapes.ts';
 
 const PAGE_DEFAULT = 100;
-const CURSOR_CHARS_MAX = 256;
+export const CURSOR_CHARS_MAX = 256;
 const NETWORK_CHARS_MAX = 64;
 /** An address as a connection has it, IPv6 with an embedded IPv4 address at the longest. */
 const HOST_CHARS_MAX = 45;
-const EVENT_NAME_CHARS_MAX = 128;
+export const EVENT_NAME_CHARS_MAX = 128;
 const CHALLENGE_CHARS_MAX = 96;
 const SOLUTION_CHARS_MAX = 16;
 /** Hops of a message in the seed's form. */
@@ -327,7 +327,11 @@ export const message = z
   .meta({ id: 'Message' });
 
 export const messagePage = z
-  .object({ messages: z.array(message), next: z.string().nullable() })
+  .object({
+    messages: z.array(message),
+    next: z.string().nullable(),
+    cursor: z.string().meta({ description: 'where this page ends: to go on from, by page or by stream' }),
+  })
   .meta({ id: 'MessagePage' });
 
 export const joinRequest = z

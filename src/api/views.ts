@@ -103,7 +103,7 @@ export function messageView(message: StoredMessage): Wire<typeof schemas.message
 }
 
 export function messagePageView(page: MessagePage): Wire<typeof schemas.messagePage> {
-  return { messages: page.messages.map(messageView), next: page.next };
+  return { messages: page.messages.map(messageView), next: page.next, cursor: page.cursor };
 }
 
 export function originatedView(originated: Originated): Wire<typeof schemas.messageAnswer> {

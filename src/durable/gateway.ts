@@ -11,6 +11,7 @@ import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import { bootFacade, type BootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
 import { peerClient } from '../shell/outside.ts';
+import { askStream } from './stream-calls.ts';
 import { nodeStub } from './stubs.ts';
 
 /** Cursors of lists in the order of GUIDs. */
@@ -42,6 +43,7 @@ function nodeGateway(env: Env, slot: number): NodeGateway {
     return: () => stub.return(),
     messages: (cursor, limit) => stub.messages(cursor, limit),
     message: (id) => stub.message(id),
+    stream: (request) => askStream(stub, request),
     samples: () => stub.samples(),
   };
 }

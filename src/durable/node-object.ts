@@ -29,12 +29,15 @@ import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMes
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
+import { EventReaders } from './event-readers.ts';
 import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
 import { createLog, type Log } from '../shell/log.ts';
 import { NodeEffects } from './node-effects.ts';
 import { NodeReader } from '../shell/node-reader.ts';
+import { NodeStream } from './node-stream.ts';
 import { NodeTrust } from '../shell/node-trust.ts';
 import { withTimeout } from '../shell/timeout.ts';
+import { openStream } from './stream-calls.ts';
 import { nodeStub, slotOf, type NodeCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
@@ -60,6 +63,8 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
   readonly #log: Log;
   readonly #address: string;
   readonly #effects: NodeEffects;
+  readonly #stream: NodeStream;
+  readonly #events = new EventReaders(() => this.#running().state);
   #identity: Identity | null = null;
   #driver: Driver | null = null;
   #reader: NodeReader | null = null;
@@ -91,6 +96,7 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
       assume: (renewed) => this.#assume(renewed),
       follow: (call) => this.#follow(call),
     });
+    this.#stream = new NodeStream(ctx, () => this.#running().state);
     const identity = readIdentity(this.#store.meta, this.#address);
     if (identity) this.#start(identity);
     // Once in a node's life, and when its address changes: keys and signatures are made asynchronously, and nobody may come in
@@ -255,6 +261,23 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     return this.#read().message(id);
   }
 
+  /** A reader of the stream, whom gateway.ts sends: a WebSocket has no other way in. */
+  override async fetch(request: Request): Promise<Response> {
+    return openStream(request, this.#stream, this.#events);
+  }
+
+  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#stream.heard(socket, data);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#stream.closed(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#stream.closed(socket);
+  }
+
   async samples(): Promise<readonly Sample[]> {
     return this.#read().samples();
   }
@@ -280,6 +303,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
         random: () => Math.random(),
         setAlarm: (at) => void this.#setAlarm(at),
         perform: (effect) => this.#effects.perform(effect),
+        arrived: () => {
+          void this.#follow(async () => this.#stream.arrived());
+          void this.#follow(async () => this.#events.arrived());
+        },
       },
     });
     this.#assume(identity);
@@ -301,7 +328,10 @@ export class NodeObject extends DurableObject<Env> implements NodeCalls {
     driver.rename(self);
     this.#identity = identity;
     this.#trust = new NodeTrust(identity, driver, this.#config, (member) => this.#isSibling(member));
-    this.#reader = new NodeReader(driver, this.#store, this.#config, self, () => this.#alarmsSet);
+    this.#reader = new NodeReader(driver, this.#store, this.#config, self, {
+      alarmsSet: () => this.#alarmsSet,
+      streamReaders: () => ({ websocket: this.#stream.size, events: this.#events.size }),
+    });
   }
 
   /** Whether a told member is the node of this deployment at its address: any member can sign that it is there, and only that node knows. */

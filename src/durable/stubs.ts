@@ -33,6 +33,8 @@ export interface NodeCalls {
   messages(cursor: string | null, limit: number): Promise<MessagePage | null>;
   message(id: MessageId): Promise<StoredMessage | null>;
   samples(): Promise<readonly Sample[]>;
+  /** Only stream-calls.ts makes these. */
+  fetch(request: Request): Promise<Response>;
 }
 
 /** The hosted node of a slot. */

@@ -39,6 +39,9 @@ export type CounterName =
   | 'probes_answered'
   | 'probes_failed'
   | `peers_refused_${PeerFault}`
+  | 'stream_frames'
+  | 'stream_cut_slow'
+  | 'stream_cut_bad'
   /** Milliseconds in which a peer that is not trusted kept the node waiting. */
   | 'untrusted_wait_ms';
 

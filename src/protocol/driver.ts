@@ -18,6 +18,8 @@ export interface Host {
   /** Called after each input that changed it: ring at the earliest timer; null: no alarm. */
   setAlarm(at: Millis | null): void;
   perform(effect: Effect): void;
+  /** Called after each input that stored messages, for hosts that have readers to tell. */
+  arrived?(): void;
 }
 
 export interface DriverOptions {
@@ -62,6 +64,7 @@ export class Driver {
     const { store, host } = this.#options;
     let reply: Reply;
     let effects: readonly Effect[];
+    const { lastSeq } = this.state.mempool;
     try {
       ({ reply, effects } = store.transaction(() => handle(this.context(), input)));
     } catch (cause) {
@@ -74,6 +77,7 @@ export class Driver {
       host.setAlarm(alarm);
     }
     for (const effect of effects) host.perform(effect);
+    if (this.state.mempool.lastSeq > lastSeq) host.arrived?.();
     return reply;
   }
 

@@ -62,6 +62,47 @@ export const ANNOUNCED_MEMBERS_MAX = 40;
 /** Messages in one API page. */
 export const MESSAGES_PAGE_MAX = 500;
 
+/** Stored messages that are looked at in one go, for a page or a reader of the stream: those that are not wanted count too. */
+export const MESSAGES_SCANNED_MAX = 10_000;
+export const SCANNED_CHARS_MAX = 2_000_000;
+
+/** Readers of one node's stream, and those of one network (an IPv4 address, an IPv6 /64). Idle ones are hibernating WebSockets (guess). */
+export const STREAM_READERS_MAX = 1_000;
+export const STREAM_NETWORK_READERS_MAX = 250;
+
+/** Readers of one node's stream over Server-Sent Events, which keep it awake (guess). */
+export const STREAM_EVENT_READERS_MAX = 100;
+
+/** How long one answer of Server-Sent Events goes on; the reader comes back for more. A reader that is gone unnoticed must not keep a node awake. */
+export const STREAM_EVENTS_MS_MAX = 300_000;
+
+/** Silence after which a comment goes over Server-Sent Events: proxies cut what is silent, often after 30 s (guess). */
+export const STREAM_COMMENT_MS = 20_000;
+
+/** Names of events that a reader may ask for, and bytes of all of them: they are kept with the socket, where the platform has 2,048 bytes. */
+export const STREAM_EVENTS_MAX = 8;
+export const STREAM_EVENTS_BYTES_MAX = 1_024;
+
+/** Messages in one frame of the stream, and characters of their bodies unless a single one has more. */
+export const STREAM_FRAME_MESSAGES_MAX = 100;
+export const STREAM_FRAME_CHARS_MAX = 65_536;
+
+/** Frames, and characters of frames, that a reader may have without acknowledging any: it waits for more until it does. */
+export const STREAM_WINDOW_FRAMES = 8;
+export const STREAM_WINDOW_CHARS = 262_144;
+
+/** Characters of frames that all readers of a node together have not acknowledged: they may be in memory still. The slowest is cut. */
+export const STREAM_UNACKNOWLEDGED_CHARS_MAX = 16_000_000;
+
+/** How long a reader may take to acknowledge a frame while others wait for it (guess: a bad line, a short stop of the program). */
+export const STREAM_ACKNOWLEDGE_MS = 30_000;
+
+/** Longest message of a reader, characters: an acknowledgement. */
+export const STREAM_ACKNOWLEDGEMENT_CHARS_MAX = 64;
+
+/** A reader of rare events is told how far the node has come after this, so that its cursor does not grow old. */
+export const STREAM_CHECKPOINT_MS = 60_000;
+
 /** Intervals of known GUIDs in one sync request; a roster with more holes is described up to the last that fits. */
 export const SYNC_INTERVALS_MAX = 128;
 
@@ -225,5 +266,6 @@ if (BACKUP_ENTRY_BYTES_MAX < MEMBER_BYTES_MAX + 40) throw new Error('limits: an 
 if (ANNOUNCED_MEMBERS_MAX * MEMBER_BYTES_MAX > MESSAGE_BYTES_MAX)
   throw new Error('limits: an announcement must fit a message');
 if (IMPATIENT_MS >= 1_000) throw new Error('limits: peers that are not trusted may cost less than a second a round');
+if (STREAM_NETWORK_READERS_MAX > STREAM_READERS_MAX) throw new Error('limits: a network may have all readers at most');
 if (MESSAGE_BYTES_MAX * 2 > BODY_BYTES_MAX) throw new Error('limits: a message must fit a request body');
 if (MESSAGE_BYTES_MAX * 2 > SEGMENT_BYTES_MAX) throw new Error('limits: a message must fit a segment');

@@ -64,9 +64,6 @@ const SEQ_FLOOR = 'seq_floor';
  */
 const RECENT_CHARS_MAX = 1_000_000;
 
-/** Characters of bodies in one page: decoded they take several times as much, and an answer must fit RPC and memory. */
-const PAGE_CHARS_MAX = 1_000_000;
-
 export class Mempool {
   readonly #table: SegmentTable;
   readonly #meta: MetaTable;
@@ -121,6 +118,11 @@ export class Mempool {
   /** Sequence number of the last stored segment, 0 before the first. */
   get lastSeq(): number {
     return this.#nextSeq - 1;
+  }
+
+  /** Sequence number of the first segment that is stored, one above the last where there is none. */
+  get firstSeq(): number {
+    return this.#segments.keys().next().value ?? this.#nextSeq;
   }
 
   get(id: MessageId): Entry | null {
@@ -225,33 +227,6 @@ export class Mempool {
     return content && { ...content, id: entry.id, receivedAt: entry.receivedAt, hops: entry.hops };
   }
 
-  /**
-   * Unexpired messages in the order of their arrival, after `cursor` (`seq.position`, null for the start). `next` is null
-   * at the end. Null for a cursor that is none of ours.
-   */
-  page(cursor: string | null, limit: number, now: Millis): { messages: StoredMessage[]; next: string | null } | null {
-    const after = cursor === null ? [0, 0] : parseCursor(cursor);
-    if (!after) return null;
-    const [afterSeq = 0, afterPosition = 0] = after;
-    const messages: StoredMessage[] = [];
-    let last: Entry | null = null;
-    let chars = 0;
-    for (const segment of this.#segments.values()) {
-      if (segment.seq < afterSeq) continue;
-      for (const entry of segment.entries) {
-        if (entry.expiresAt <= now || (entry.seq === afterSeq && entry.position <= afterPosition)) continue;
-        if (messages.length === limit || chars > PAGE_CHARS_MAX)
-          return { messages, next: last && `${last.seq}.${last.position}` };
-        const message = this.read(entry);
-        if (!message) continue;
-        messages.push(message);
-        chars += this.bodyOf(entry)?.length ?? 0;
-        last = entry;
-      }
-    }
-    return { messages, next: null };
-  }
-
   /** Drops the segments whose last message has expired. Returns how many messages went. */
   expire(now: Millis): number {
     if (now < this.#nextExpiry) return 0;
@@ -354,8 +329,4 @@ function decodeIndex(text: string): SegmentIndex | null {
 
 function charsOf(bodies: readonly Sealed[]): number {
   return bodies.reduce((sum, body) => sum + body.length, 0);
-}
-
-function parseCursor(cursor: string): number[] | null {
-  return /^\d{1,15}\.\d{1,7}$/.test(cursor) ? cursor.split('.').map(Number) : null;
 }

@@ -1,9 +1,10 @@
 // What a hosted node shows of itself. Reads only, and nothing that is not in its state already.
-import type { NodeStatus, Sample } from '../api/ports.ts';
+import type { MessagePage, NodeStatus, Sample } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import type { CounterName } from '../protocol/counters.ts';
 import type { Driver } from '../protocol/driver.ts';
 import { CAPABILITIES } from '../protocol/limits.ts';
+import { readPage } from '../protocol/reading.ts';
 import { selfMember } from '../protocol/self-member.ts';
 import type { Self } from '../protocol/node-state.ts';
 import type { NodeStore } from '../protocol/store.ts';
@@ -56,6 +57,9 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
     (reason) =>
       [`peers_refused_${reason}`, 'peers_refused_total', { reason }, 'Peers not kept, since they are none'] as const,
   ),
+  ['stream_frames', 'stream_frames_total', {}, 'Frames sent to readers of the stream'],
+  ['stream_cut_slow', 'stream_cuts_total', { reason: 'slow' }, 'Readers of the stream that the node cut'],
+  ['stream_cut_bad', 'stream_cuts_total', { reason: 'bad' }, 'Readers of the stream that the node cut'],
   [
     'untrusted_wait_ms',
     'untrusted_wait_milliseconds_total',
@@ -67,19 +71,25 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
 /** A delivery through the platform's queue: one write, one read, one delete (PLATFORM.md section 2). */
 const OPERATIONS_PER_JOB = 3;
 
+/** What the object counts itself. */
+export interface ShellCounts {
+  alarmsSet(): number;
+  streamReaders(): Readonly<Record<'websocket' | 'events', number>>;
+}
+
 export class NodeReader {
   readonly #driver: Driver;
   readonly #store: NodeStore;
   readonly #config: Config;
   readonly #self: Self;
-  readonly #alarmsSet: () => number;
+  readonly #shell: ShellCounts;
 
-  constructor(driver: Driver, store: NodeStore, config: Config, self: Self, alarmsSet: () => number) {
+  constructor(driver: Driver, store: NodeStore, config: Config, self: Self, shell: ShellCounts) {
     this.#driver = driver;
     this.#store = store;
     this.#config = config;
     this.#self = self;
-    this.#alarmsSet = alarmsSet;
+    this.#shell = shell;
   }
 
   status(): NodeStatus {
@@ -126,8 +136,8 @@ export class NodeReader {
     return { members, next: rest.length > limit ? String(members.at(-1)?.guid ?? 0) : null };
   }
 
-  messages(cursor: string | null, limit: number): { messages: StoredMessage[]; next: string | null } | null {
-    return this.#driver.state.mempool.page(cursor, limit, Date.now());
+  messages(cursor: string | null, limit: number): MessagePage | null {
+    return readPage(this.#driver.state.mempool, cursor, limit, Date.now());
   }
 
   message(id: MessageId): StoredMessage | null {
@@ -142,7 +152,7 @@ export class NodeReader {
     const samples = COUNTERS.map(([name, metric, labels, help]): Sample =>
       counter(metric, labels, help, counters.get(name)),
     );
-    const rows = this.#store.rowsWritten() + this.#alarmsSet();
+    const rows = this.#store.rowsWritten() + this.#shell.alarmsSet();
     samples.push(
       counter('rows_written_total', {}, 'Rows written, alarms set included, as the platform bills them', rows),
     );
@@ -168,6 +178,9 @@ export class NodeReader {
       ),
     );
     samples.push(gauge('nonces', {}, 'Nonces of signed calls that are remembered', state.nonces.size));
+    for (const [transport, count] of Object.entries(this.#shell.streamReaders())) {
+      samples.push(gauge('stream_readers', { transport }, 'Readers of the stream', count));
+    }
     samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));
     return samples;
   }

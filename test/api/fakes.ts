@@ -106,8 +106,12 @@ const node: NodeGateway = {
   originate: async () => ({ ok: true, value: { id: ID, broadcastAt: 1_700_000_000_123 } }),
   admit: async () => 'ok',
   deliver: async (_caller, _maxGuid, deliveries) => deliveries.map(() => 'new' as const),
-  messages: async (cursor) => (cursor === 'bad' ? null : { messages: [stored], next: null }),
+  messages: async (cursor) => (cursor === 'bad' ? null : { messages: [stored], next: null, cursor: '3' }),
   message: async (id) => (id === ID ? stored : null),
+  stream: async ({ cursor }) => {
+    if (cursor === 'bad') return 'unknown-cursor';
+    return new Response('data: {}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });
+  },
 };
 
 const boot: BootGateway = {

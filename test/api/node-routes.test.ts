@@ -150,7 +150,7 @@ describe('GET /messages', () => {
     const { app, calls } = setUp();
     const response = await app.request(`${NODE}/messages`);
     expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ messages: [messageWire], next: null });
+    expect(await response.json()).toEqual({ messages: [messageWire], next: null, cursor: '3' });
     expect((await app.request(`${NODE}/messages?cursor=c&limit=500`)).status).toBe(200);
     expect((await app.request(`${NODE}/messages?limit=501`)).status).toBe(422);
     expect((await app.request(`${NODE}/messages?cursor=bad`)).status).toBe(422);

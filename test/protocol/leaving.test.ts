@@ -3,6 +3,7 @@ import type { Context, Effect, Reply } from '../../src/protocol/effects.ts';
 import { draftFarewell } from '../../src/protocol/leaving.ts';
 import { MEMPOOL_MESSAGES_MAX, REPAIRS_MAX } from '../../src/protocol/limits.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
+import { readPage } from '../../src/protocol/reading.ts';
 import { TestNetwork } from '../support/network.ts';
 import { member, NO_SIGNATURE, outsider, selfRecord } from '../support/signed.ts';
 import { asked, lines, Machine, only, SELF } from './machine.ts';
@@ -54,7 +55,7 @@ it('what a leaver accepted before still reaches all, also those who are away whe
   network.node(5).down = false;
   network.advance(300_000);
   for (const { driver, slot } of network.nodes) {
-    const texts = driver.state.mempool.page(null, 500, network.now)?.messages.map(({ data }) => data) ?? [];
+    const texts = readPage(driver.state.mempool, null, 500, network.now)?.messages.map(({ data }) => data) ?? [];
     expect(slot === 3 || texts.some((data) => data['last'] === 'words')).toBe(true);
   }
   expect(network.node(3).driver.state.repairs.size).toBe(0);
@@ -72,7 +73,9 @@ it('a node that has left takes nothing and answers nobody, and one that did not 
   network.advance(10_000);
   for (const { slot, driver: other } of network.nodes) {
     if (slot === 3) continue;
-    const found = other.state.mempool.page(null, 500, network.now)?.messages.some(({ data }) => data['to'] === 'all');
+    const found = readPage(other.state.mempool, null, 500, network.now)?.messages.some(
+      ({ data }) => data['to'] === 'all',
+    );
     expect(found).toBe(true);
   }
   const request = {
@@ -115,7 +118,9 @@ it('a node that left comes back with its GUID, as a later incarnation, and gets 
   for (const { slot } of network.nodes) if (slot !== 3) expect(stateOf(network, slot, 3)).toBe('alive');
   const { state } = network.node(3).driver;
   expect(state.guid).toBe(3);
-  expect(state.mempool.page(null, 500, network.now)?.messages.some(({ data }) => data['missed'] === true)).toBe(true);
+  expect(readPage(state.mempool, null, 500, network.now)?.messages.some(({ data }) => data['missed'] === true)).toBe(
+    true,
+  );
 });
 
 it('a node that left comes back while the boot node is away: it tells all itself, and they believe it of itself alone', () => {

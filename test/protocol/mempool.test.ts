@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MEMPOOL_BYTES_MAX, MEMPOOL_MESSAGES_MAX, SEGMENT_BYTES_MAX } from '../../src/protocol/limits.ts';
 import { Mempool, type Arrival } from '../../src/protocol/mempool.ts';
+import { readPage } from '../../src/protocol/reading.ts';
 import type { NodeStore } from '../../src/protocol/store.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
 import { sealed } from '../support/signed.ts';
@@ -28,7 +29,7 @@ function readAll(mempool: Mempool, limit: number, now = NOW): number[] {
   const found: number[] = [];
   let cursor: string | null = null;
   for (;;) {
-    const page = mempool.page(cursor, limit, now);
+    const page = readPage(mempool, cursor, limit, now);
     if (!page) throw new Error('bad cursor');
     expect(page.messages.length).toBeLessThanOrEqual(limit);
     found.push(...page.messages.map(({ data }) => Number(data['index'])));
@@ -79,13 +80,13 @@ describe('mempool', () => {
   it('a reader that comes back with its cursor gets what is new', () => {
     const mempool = open(createMemoryNodeStore());
     mempool.append([arrival(1), arrival(2)], NOW);
-    const page = mempool.page(null, 1, NOW);
+    const page = readPage(mempool, null, 1, NOW);
     mempool.append([arrival(3)], NOW);
-    expect(mempool.page(page?.next ?? '', 10, NOW)?.messages.map(({ data }) => data['index'])).toEqual([2, 3]);
+    expect(readPage(mempool, page?.next ?? '', 10, NOW)?.messages.map(({ data }) => data['index'])).toEqual([2, 3]);
   });
 
-  it.each(['', 'x', '1', '1.2.3', '-1.0', '1.x', '9'.repeat(30)])('the cursor %j is none', (cursor) => {
-    expect(open(createMemoryNodeStore()).page(cursor, 10, NOW)).toBeNull();
+  it.each(['', 'x', '1.', '1.2.3', '-1.0', '1.x', '9'.repeat(30)])('the cursor %j is none', (cursor) => {
+    expect(readPage(open(createMemoryNodeStore()), cursor, 10, NOW)).toBeNull();
   });
 
   it('shows no expired message, and drops a segment when its last message has expired', () => {

@@ -6,6 +6,7 @@ import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
 import { draft, draftOwn } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
+import { readPage } from '../../src/protocol/reading.ts';
 import { seal } from '../../src/protocol/seal.ts';
 import type { BootStore, NodeStore } from '../../src/protocol/store.ts';
 import type { JsonObject, Millis } from '../../src/protocol/types.ts';
@@ -304,7 +305,7 @@ export class TestNetwork {
     const found = [];
     let cursor: string | null = null;
     do {
-      const page = mempool.page(cursor, 500, this.now);
+      const page = readPage(mempool, cursor, 500, this.now);
       if (!page) throw new Error('bad cursor');
       found.push(...page.messages.filter((message) => message.originator.guid !== 0));
       cursor = page.next;

@@ -1,0 +1,200 @@
+// The stream over WebSockets, at the real objects, which are evicted between. What readers may have is in test/protocol/stream.test.ts.
+import { evictDurableObject, runInDurableObject, SELF } from 'cloudflare:test';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { STREAM_ACKNOWLEDGE_MS, STREAM_NETWORK_READERS_MAX } from '../../src/protocol/limits.ts';
+import type { StreamReader } from '../../src/protocol/stream.ts';
+import { broadcast, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
+
+interface Frame {
+  readonly type: string;
+  readonly cursor: string;
+  readonly missed?: number | null;
+  readonly guid?: number;
+  readonly messages?: readonly { id: string; data: object; hops: number; received_at: number }[];
+}
+
+/** A reader of a node's stream, and what it was told. */
+async function connect(slot: number, query: string, headers: Record<string, string> = {}, acks = true) {
+  const path = `https://pychain.example/n/${slot}/api/v1/stream?${query}`;
+  const response = await SELF.fetch(path, { headers: { Upgrade: 'websocket', ...headers } });
+  const socket = response.webSocket;
+  if (!socket) throw new Error(`answered ${response.status}: ${await response.text()}`);
+  const frames: Frame[] = [];
+  const reader = { socket, frames, pongs: 0, closed: null as { code: number; reason: string } | null };
+  socket.addEventListener('message', ({ data }) => {
+    if (data === 'pong') {
+      reader.pongs++;
+      return;
+    }
+    const frame = JSON.parse(String(data)) as Frame;
+    frames.push(frame);
+    if (acks && frame.type === 'messages') socket.send(JSON.stringify({ ack: frame.cursor }));
+  });
+  socket.addEventListener('close', ({ code, reason }) => {
+    reader.closed = { code, reason };
+  });
+  socket.accept();
+  await eventually('hello', async () => frames.length > 0);
+  return reader;
+}
+
+const idsOf = (frames: readonly Frame[]) => frames.flatMap(({ messages = [] }) => messages.map(({ id }) => id));
+const metric = async (slot: number, name: string, labels: object = {}) =>
+  (await callsOf(slot).samples()).find((sample) => sample.name === name && matches(sample.labels, labels))?.value;
+const matches = (of: object, labels: object) =>
+  Object.entries(labels).every(([key, value]) => Reflect.get(of, key) === value);
+
+beforeAll(() => startNetwork());
+
+describe('the stream over Server-Sent Events', () => {
+  it('gives the same frames, goes on after the last id, and ends when the reader goes', async () => {
+    const first = await broadcast(10, { sent: 'before' });
+    const path = 'https://pychain.example/n/10/api/v1/stream?cursor=now';
+    const last = await call('/n/10/api/v1/messages?limit=500');
+    const { cursor } = last.body as { cursor: string };
+    const response = await SELF.fetch(path, { headers: { 'Last-Event-ID': String(Number(cursor) - 1) } });
+    expect([response.status, response.headers.get('Content-Type'), response.headers.get('Cache-Control')]).toEqual([
+      200,
+      'text/event-stream; charset=utf-8',
+      'no-store',
+    ]);
+    const source = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let text = '';
+    const until = async (what: string) => {
+      while (!text.includes(what)) text += (await source?.read())?.value ?? '';
+    };
+    await until(first);
+    const second = await broadcast(10, { sent: 'after' });
+    await until(second);
+    const events = text.split('\n\n').filter((event) => event.includes('"messages"'));
+    expect(events.map((event) => /^id: (\d+)\n/.exec(event)?.[1])).toEqual([cursor, String(Number(cursor) + 1)]);
+    expect(await metric(10, 'pychain_stream_readers', { transport: 'events' })).toBe(1);
+    await source?.cancel();
+    await eventually(
+      'no reader',
+      async () => (await metric(10, 'pychain_stream_readers', { transport: 'events' })) === 0,
+    );
+  });
+});
+
+describe('the stream over a WebSocket', () => {
+  it('goes on where a page ends, and gives each message as the API shows it', async () => {
+    const first = await broadcast(1, { before: true });
+    await everywhere([first]);
+    const { body } = await call('/n/2/api/v1/messages');
+    const { cursor } = body as { cursor: string };
+    const reader = await connect(2, `cursor=${cursor}`);
+    expect(reader.frames).toEqual([{ type: 'hello', guid: 2, cursor }]);
+    const id = await broadcast(1, { after: true });
+    await eventually('the message', async () => reader.frames.length > 1);
+    const shown = await call(`/n/2/api/v1/messages/${id}`);
+    expect(reader.frames[1]).toEqual({ type: 'messages', messages: [shown.body], cursor: expect.any(String) });
+    reader.socket.close();
+  });
+
+  it('begins with the oldest, or with what comes from now on', async () => {
+    const old = await broadcast(3, { old: true });
+    const [all, news] = [await connect(3, ''), await connect(3, 'cursor=now')];
+    await eventually('what is there', async () => idsOf(all.frames).includes(old));
+    const id = await broadcast(3, { new: true });
+    await eventually('the message', async () => idsOf(news.frames).length > 0 && idsOf(all.frames).includes(id));
+    expect(idsOf(news.frames)).toEqual([id]);
+  });
+
+  it('outlives the eviction of the object, with its place and its filter', async () => {
+    const reader = await connect(4, 'cursor=now&event=NEWS&event=MORE');
+    const ids: string[] = [];
+    for (const name of ['NEWS', 'OTHER', 'MORE', 'NEWS']) {
+      await evictDurableObject(objectOf(4));
+      const id = await broadcast(4, { event: { name, args: {} } });
+      if (name !== 'OTHER') ids.push(id);
+    }
+    await eventually('three messages', async () => idsOf(reader.frames).length === 3);
+    expect(idsOf(reader.frames)).toEqual(ids);
+    expect(reader.closed).toBeNull();
+    reader.socket.close();
+    await eventually(
+      'no reader',
+      async () => (await metric(4, 'pychain_stream_readers', { transport: 'websocket' })) === 0,
+    );
+  });
+
+  it('answers a ping without waking the object', async () => {
+    const reader = await connect(5, 'cursor=now');
+    await evictDurableObject(objectOf(5));
+    reader.socket.send('ping');
+    await eventually('the pong', async () => reader.pongs === 1);
+    expect(reader.closed).toBeNull();
+  });
+
+  it('cuts who does not acknowledge, with the reason, and nobody else', async () => {
+    const [mute, well] = [await connect(6, 'cursor=now', {}, false), await connect(6, 'cursor=now')];
+    const first = await broadcast(6, { first: true });
+    await eventually('the message', async () => idsOf(mute.frames).length === 1 && idsOf(well.frames).length === 1);
+    await eventually('one acknowledgement', async () =>
+      runInDurableObject(objectOf(6), (_, state) => {
+        const kept = state.getWebSockets().map((socket) => socket.deserializeAttachment() as StreamReader);
+        return kept.filter(({ unacknowledged }) => unacknowledged.length > 0).length === 1;
+      }),
+    );
+    // Long ago, as the object will read it when it wakes.
+    await runInDurableObject(objectOf(6), (_, state) => {
+      for (const socket of state.getWebSockets()) {
+        const kept = socket.deserializeAttachment() as StreamReader;
+        const age = STREAM_ACKNOWLEDGE_MS + 1;
+        const unacknowledged = kept.unacknowledged.map(([cursor, chars, at]) => [cursor, chars, at - age]);
+        socket.serializeAttachment({ ...kept, unacknowledged });
+      }
+    });
+    await evictDurableObject(objectOf(6));
+    const second = await broadcast(6, { second: true });
+    await eventually('the cut', async () => mute.closed !== null);
+    expect(mute.closed).toEqual({ code: 4408, reason: 'too slow: a frame was not acknowledged in time' });
+    await eventually('the message', async () => idsOf(well.frames).length === 2);
+    expect([idsOf(well.frames), well.closed]).toEqual([[first, second], null]);
+    expect(await metric(6, 'pychain_stream_cuts_total', { reason: 'slow' })).toBe(1);
+    // It comes back with the last cursor that it has.
+    const again = await connect(6, `cursor=${mute.frames.at(-1)?.cursor}`);
+    await eventually('the message', async () => idsOf(again.frames).length === 1);
+    expect(idsOf(again.frames)).toEqual([second]);
+  });
+
+  it.each(['hello', '{"ack":"99999"}', new Uint8Array(8)])(
+    'cuts who says what is no acknowledgement: %j',
+    async (said) => {
+      const reader = await connect(7, 'cursor=now');
+      reader.socket.send(said);
+      await eventually('the cut', async () => reader.closed !== null);
+      expect(reader.closed?.code).toBe(4400);
+    },
+  );
+
+  it('tells who comes back too late that there is a gap', async () => {
+    const reader = await connect(8, 'cursor=123456');
+    await eventually('the gap', async () => reader.frames.length > 2);
+    expect(reader.frames[1]).toEqual({ type: 'gap', missed: null });
+    expect(reader.frames[2]?.type).toBe('messages');
+  });
+
+  it('has a limit on the readers of one network, and others still come in', async () => {
+    const from = (address: string) => connect(9, 'cursor=now', { 'CF-Connecting-IP': address });
+    const readers = await Promise.all(
+      Array.from({ length: STREAM_NETWORK_READERS_MAX }, (_, index) => from(`2001:db8::${(index + 1).toString(16)}`)),
+    );
+    await expect(from('2001:db8::ffff')).rejects.toThrow(/answered 503.*too-many-readers/);
+    const other = await from('192.0.2.1');
+    const id = await broadcast(9, { to: 'all' });
+    await eventually('the message', async () =>
+      [...readers, other].every(({ frames }) => idsOf(frames).length === 1 && idsOf(frames)[0] === id),
+    );
+    for (const { socket } of readers) socket.close();
+  });
+
+  it.each(['cursor=x', `event=${'x'.repeat(129)}`, Array(9).fill('event=x').join('&'), 'event='])(
+    'refuses %s before anything is opened',
+    async (query) => {
+      const { status, body } = await call(`/n/1/api/v1/stream?${query}`, { headers: { Upgrade: 'websocket' } });
+      expect([status, (body as { type: string }).type]).toEqual([422, 'urn:pychain:problem:invalid-input']);
+    },
+  );
+});
