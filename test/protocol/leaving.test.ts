@@ -212,6 +212,7 @@ describe('a leaver', () => {
     for (const { to, bodies, single } of handOverAll(machine, leaveAs(machine).effects))
       if (single && bodies > 1) copies.set(to, (copies.get(to) ?? 0) + bodies);
     // Its messages and the farewell; what came from others is with others. Peer 2 was away.
+    expect(machine.state.repairs.size).toBe(0);
     expect(new Map([...copies].sort(([a], [b]) => a - b))).toEqual(new Map([2, 3, 4, 6, 7].map((to) => [to, 600 + 1])));
   });
 
