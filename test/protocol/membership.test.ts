@@ -87,6 +87,16 @@ describe('membership', () => {
     expect(only(machine.effectsOf({ type: 'alarm' }), 'join')).toHaveLength(1);
   });
 
+  it('that the boot node gave to an earlier record is told of the last one at once: somebody believes this node dead', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 1 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
+    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
+    expect(only(joined(machine, { incarnation: 1 }), 'join')).toHaveLength(1);
+    expect(only(joined(machine, { incarnation: 2 }), 'join')).toEqual([]);
+  });
+
   it('is of no other network than the one whose key the operator gave', () => {
     const machine = new Machine(null, { networkKey: keyOf(1) });
     expect(lines(joined(machine), 'membership_conflict')).toHaveLength(1);
