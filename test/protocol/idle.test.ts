@@ -93,6 +93,14 @@ describe('comes back at once', () => {
     ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [{ ...wireOf(7) }] })],
     ['a new member at sync', (machine) => tellOf(machine, outsider(7))],
     ['a member that came back', (machine) => tellOf(machine, member(4, { incarnation: machine.now }))],
+    [
+      'a peer that has what it lacks',
+      (machine) => {
+        const asked = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [], repeats: 0 };
+        machine.state.syncing.set(3, asked);
+        machine.answerSync(3, { frame: { ranges: [[null, ['ab'.repeat(32)]]] } });
+      },
+    ],
     ['a peer that does not answer', (machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
     [
       'a delivery that failed',
