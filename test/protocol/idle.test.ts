@@ -96,8 +96,8 @@ describe('comes back at once', () => {
     [
       'a peer that has what it lacks',
       (machine) => {
-        const asked = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [], repeats: 0 };
-        machine.state.syncing.set(3, asked);
+        const exchange = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [], repeats: 0 };
+        machine.state.syncing.set(3, exchange);
         machine.answerSync(3, { frame: { ranges: [[null, ['ab'.repeat(32)]]] } });
       },
     ],
