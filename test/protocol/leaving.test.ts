@@ -277,6 +277,22 @@ describe('a leaver', () => {
     expect(only(later, 'join')).toEqual([]);
   });
 
+  it('has left after an eviction too, takes no message from anybody, and once it is back it is back for good', () => {
+    const machine = new Machine([member(3)]);
+    leaveAs(machine);
+    machine.reload();
+    expect(machine.state.leftAt).toBe(machine.now);
+    const before = machine.state.mempool.size;
+    const deliver = { type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null } as const;
+    expect(machine.submit(deliver)).toEqual({ type: 'none' });
+    originate(machine, 1);
+    expect(machine.state.mempool.size).toBe(before);
+    machine.submit({ type: 'return' });
+    machine.reload();
+    expect(machine.state.leftAt).toBeNull();
+    expect(machine.submit(deliver)).toMatchObject({ type: 'delivered', outcomes: ['new'] });
+  });
+
   it('that was joining says and asks nothing more, however that ends, and is not kept waiting when it comes back', () => {
     const machine = new Machine([member(3)]);
     machine.rename(selfRecord(SELF, { incarnation: 1 }));
