@@ -165,7 +165,8 @@ export class SimNode {
   /** An operator has it leave the network. */
   leave(): void {
     const drafted = this.isUp && this.#driver ? draftFarewell(this.#driver.context()) : null;
-    if (!drafted?.ok) return;
+    // The last one of all, as far as it knows: what it alone has would be lost with it, and nobody could help that.
+    if (!drafted?.ok || this.#driver?.state.roster.counts().alive === 0) return;
     const farewell = this.#ports.sign(this, drafted.value);
     if (this.submit({ type: 'leave', farewell })) this.#sim.note(`node ${this.slot} leaves`);
   }

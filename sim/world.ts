@@ -159,7 +159,7 @@ export class World {
     if (node) this.#send(node, wishes);
   }
 
-  /** One at least stays, and half of those who leave come back. */
+  /** One at least stays, whom the leaver knows to be there; half of those who leave come back. */
   #leave(): void {
     const { sim } = this;
     const node = sim.random.pick(this.members);

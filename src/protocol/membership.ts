@@ -89,7 +89,9 @@ export function joinAccepted(context: Context, joined: Joined): Effect[] {
   const isMove = before?.address !== address;
   if (isMove) state.timers.set('sync', now + Math.round(context.rng() * FIRST_SYNC_MS_MAX), NO_ROUND_YET);
   const fields = { guid, address, max_guid: joined.maxGuid, certificate_expires: certificate.expiresAt / 1000 };
-  return [logged(isMove ? 'INFO' : 'DEBUG', 'network_sync', 'joined', fields), ...learned.effects];
+  // It refuted while the boot node was answering: whoever believes it dead must not wait for its next round.
+  const again = incarnation === context.self.incarnation ? [] : startJoin(context);
+  return [logged(isMove ? 'INFO' : 'DEBUG', 'network_sync', 'joined', fields), ...learned.effects, ...again];
 }
 
 export function joinFailed(context: Context, reason: string): Effect[] {

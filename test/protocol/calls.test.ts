@@ -87,8 +87,11 @@ describe('a signed call is', () => {
     expect(call(machine, 7)).toBe('ok');
   });
 
-  it('refused by a node that has not joined', () => {
+  it('refused by a node that has not joined, or has left', () => {
     expect(call(new Machine(null), 7)).toBe('not-joined');
+    const machine = new Machine([outsider(7)]);
+    machine.state.setLeftAt(machine.now);
+    expect(call(machine, 7)).toBe('not-joined');
   });
 });
 

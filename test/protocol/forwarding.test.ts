@@ -317,6 +317,17 @@ describe('a range that could not be delivered', () => {
     expect(owed(around, 7, { from: 7, to: 5 })).toBe(1);
   });
 
+  it('is not owed to one who has left', () => {
+    const machine = new Machine([member(3)]);
+    machine.bring(3, [machine.delivery()]);
+    const ids = machine.state.mempool.entriesOf(1).map(({ id }) => id);
+    expect(ids).toHaveLength(1);
+    machine.hearEvent(3, 'PEER_LEAVING', { guid: 3, incarnation: 0 });
+    const leg = { to: 3, range: { from: 3, to: 2 }, attempt: 0, without: [], answered: false, ids };
+    machine.submit({ type: 'undeliverable', legs: [leg], reason: 'left' });
+    expect(machine.state.repairs.size).toBe(0);
+  });
+
   it('is owed to no stranger who was never there', () => {
     expect(owed(new Machine([outsider(7)]), 7, { from: 7, to: 6 })).toBe(0);
     // Whoever else there is has its own.

@@ -4,7 +4,7 @@ import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS } from '../../src/protocol/limits.
 import type { Member } from '../../src/protocol/types.ts';
 import { TEST_CONFIG, TestNetwork } from '../support/network.ts';
 import { member, outsider } from '../support/signed.ts';
-import { asked, Machine } from './machine.ts';
+import { asked, Machine, SELF } from './machine.ts';
 
 const { syncIntervalMs, syncJitterMs } = TEST_CONFIG;
 const USUAL_MAX = syncIntervalMs + syncJitterMs;
@@ -90,9 +90,25 @@ describe('comes back at once', () => {
       'a message',
       (machine) => machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null }),
     ],
+    [
+      'a message of its own',
+      (machine) => {
+        const message = machine.message({ originator: { guid: SELF, address: 'x' } });
+        const origination = { data: {}, ttlSeconds: null, idempotencyKey: null, message };
+        machine.submit({ type: 'originate', originations: [origination] });
+      },
+    ],
     ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [{ ...wireOf(7) }] })],
     ['a new member at sync', (machine) => tellOf(machine, outsider(7))],
     ['a member that came back', (machine) => tellOf(machine, member(4, { incarnation: machine.now }))],
+    [
+      'a peer that has what it lacks',
+      (machine) => {
+        const exchange = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [], repeats: 0 };
+        machine.state.syncing.set(3, exchange);
+        machine.answerSync(3, { frame: { ranges: [[null, ['ab'.repeat(32)]]] } });
+      },
+    ],
     ['a peer that does not answer', (machine) => machine.submit({ type: 'sync-failed', guid: 3, reason: 'gone' })],
     [
       'a delivery that failed',

@@ -6,7 +6,7 @@ import { sealMessage } from '../../src/protocol/message.ts';
 import { readPage } from '../../src/protocol/reading.ts';
 import { TestNetwork } from '../support/network.ts';
 import { member, NO_SIGNATURE, outsider, selfRecord } from '../support/signed.ts';
-import { asked, lines, Machine, only, SELF } from './machine.ts';
+import { asked, lines, Machine, only, probed, SELF } from './machine.ts';
 
 function leave(network: TestNetwork, slot: number): void {
   const { driver } = network.node(slot);
@@ -217,7 +217,22 @@ describe('a leaver', () => {
     for (const { to, bodies, single } of handOverAll(machine, leaveAs(machine).effects))
       if (single && bodies > 1) copies.set(to, (copies.get(to) ?? 0) + bodies);
     // Its messages and the farewell; what came from others is with others. Peer 2 was away.
+    expect(machine.state.repairs.size).toBe(0);
     expect(new Map([...copies].sort(([a], [b]) => a - b))).toEqual(new Map([2, 3, 4, 6, 7].map((to) => [to, 600 + 1])));
+  });
+
+  it('has a range that failed go to one that it ignored, where nobody else is there', () => {
+    const machine = new Machine([member(2), member(3)]);
+    for (let failure = 0; failure < 3; failure++) {
+      machine.now += 10_000;
+      machine.submit({ type: 'sync-failed', guid: 2, reason: 'gone' });
+    }
+    const ids = originate(machine, 1);
+    handOverAll(machine, machine.take());
+    handOverAll(machine, leaveAs(machine).effects);
+    const leg = { to: 3, range: { from: 4, to: 5 }, attempt: 0, without: [], answered: false, ids };
+    const effects = machine.effectsOf({ type: 'undeliverable', legs: [leg], reason: 'gone' });
+    expect(handOverAll(machine, effects)).toMatchObject([{ to: 2, bodies: 1, single: false }]);
   });
 
   it('does not lose what it owes over copies of what it accepted, however much that was', () => {
@@ -248,7 +263,7 @@ describe('a leaver', () => {
   });
 
   it('holds nothing up for one that it had asked, and asks and refutes nothing more', () => {
-    const machine = new Machine([member(3), member(4)]);
+    const machine = new Machine([member(3), member(4), outsider(7)]);
     const newest = { guid: 3, address: 'local:/n/3', maxGuid: 9 };
     machine.submit({ type: 'deliver', deliveries: [machine.delivery()], newest, bringer: null });
     expect(machine.state.catchingUp).not.toBeNull();
@@ -259,10 +274,28 @@ describe('a leaver', () => {
       ...machine.effectsOf({ type: 'sync-failed', guid: 4, reason: 'gone' }),
       ...machine.effectsOf({ type: 'wake' }),
       ...machine.hearEvent(3, 'DEAD_PEER', { guid: SELF }),
+      ...machine.effectsOf({ type: 'reached', guid: 7 }),
     ];
+    expect(probed(later)).toEqual([]);
     expect(asked(later)).toEqual([]);
     expect(only(later, 'renew-self')).toEqual([]);
     expect(only(later, 'join')).toEqual([]);
+  });
+
+  it('has left after an eviction too, takes no message from anybody, and once it is back it is back for good', () => {
+    const machine = new Machine([member(3)]);
+    leaveAs(machine);
+    machine.reload();
+    expect(machine.state.leftAt).toBe(machine.now);
+    const before = machine.state.mempool.size;
+    const deliver = { type: 'deliver', deliveries: [machine.delivery()], newest: null, bringer: null } as const;
+    expect(machine.submit(deliver)).toEqual({ type: 'none' });
+    originate(machine, 1);
+    expect(machine.state.mempool.size).toBe(before);
+    machine.submit({ type: 'return' });
+    machine.reload();
+    expect(machine.state.leftAt).toBeNull();
+    expect(machine.submit(deliver)).toMatchObject({ type: 'delivered', outcomes: ['new'] });
   });
 
   it('that was joining says and asks nothing more, however that ends, and is not kept waiting when it comes back', () => {

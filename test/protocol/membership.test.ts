@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   CERTIFICATE_MS_MAX,
+  CLOCK_SKEW_MS_MAX,
   DOUBTED_MAX,
   IMPATIENT_MS,
   MEMBERS_PAGE_MAX,
@@ -85,6 +86,16 @@ describe('membership', () => {
     expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
     machine.now = machine.state.timers.get('join')?.at ?? 0;
     expect(only(machine.effectsOf({ type: 'alarm' }), 'join')).toHaveLength(1);
+  });
+
+  it('that the boot node gave to an earlier record is told of the last one at once: somebody believes this node dead', () => {
+    const machine = new Machine([member(3)]);
+    machine.rename(selfRecord(SELF, { incarnation: 1 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toHaveLength(1);
+    machine.rename(selfRecord(SELF, { incarnation: 2 }));
+    expect(only(machine.effectsOf({ type: 'wake' }), 'join')).toEqual([]);
+    expect(only(joined(machine, { incarnation: 1 }), 'join')).toHaveLength(1);
+    expect(only(joined(machine, { incarnation: 2 }), 'join')).toEqual([]);
   });
 
   it('is of no other network than the one whose key the operator gave', () => {
@@ -259,6 +270,19 @@ describe('who asks', () => {
     expect(differing(3)).toEqual([3]);
     machine.trust(7);
     expect(differing(7)).toEqual([7]);
+    expect([...machine.state.askedBackAt.keys()]).toEqual([7]);
+  });
+
+  it('about a moment that no clock of this network can show is not compared with', () => {
+    const machine = new Machine([member(3)]);
+    const comparedAt = (at: number) => {
+      const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
+      const reply = machine.submit({ type: 'sync-asked', request: request(3, { digest }), caller: 3 });
+      return reply.type === 'sync' && reply.answer?.frame !== null;
+    };
+    const skew = 2 * CLOCK_SKEW_MS_MAX;
+    const moments = [-skew - 1, -skew, skew, skew + 1].map((by) => comparedAt(machine.now + by));
+    expect(moments).toEqual([false, true, true, false]);
   });
 
   it('is told nothing by a node that has not joined', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DEAD_PEER, PEER_JOINED, PEER_LEAVING } from '../../src/protocol/message.ts';
-import { certificate, member, outsider, selfRecord } from '../support/signed.ts';
+import { member, outsider, selfRecord } from '../support/signed.ts';
 import { Machine, NOW, only, SELF } from './machine.ts';
 
 const MINUTE = 60_000;
@@ -188,7 +188,7 @@ describe('a peer that dies', () => {
 
   it('is not told of where it never proved to be there, or had left, and of eight at once at most', () => {
     const gone = Array.from({ length: 20 }, (_, index) => member(index + 10));
-    const brief = outsider(4, { certificate: certificate({ expiresAt: NOW + 600_000 }) });
+    const brief = outsider(4, { certificate: { ...outsider(4).certificate, expiresAt: NOW + 600_000 } });
     const machine = new Machine([member(3), brief, ...gone], { guidTimeoutMs: 600_000 });
     machine.hearEvent(3, PEER_LEAVING, { guid: 3, incarnation: 0 });
     machine.submit({ type: 'probe-failed', guid: 4, reason: 'gone' });

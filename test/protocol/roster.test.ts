@@ -385,7 +385,7 @@ describe('who refutes', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     for (const at of [0, 10_000, 20_000]) known.failed(2, NOW + at);
     expect(known.get(2)).toMatchObject({ state: 'ignored', failures: 3 });
-    known.learn(outsider(2, { incarnation: 1 }), NOW);
+    known.learn(outsider(2, { incarnation: 1 }), NOW + PROBATION);
     expect(known.get(2)).toMatchObject({
       state: 'probation',
       failures: 0,
@@ -433,6 +433,8 @@ describe('whom a node doubts', () => {
     );
     expect(later).toMatchObject([{ guid: 3, incarnation: 2 }]);
     expect(other.laterThan([[3, 2]], NOW)).toEqual([]);
+    // What has run out proves nothing to whoever asks.
+    expect(other.laterThan([[3, 1]], certificate().expiresAt)).toEqual([]);
   });
 });
 

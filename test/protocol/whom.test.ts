@@ -8,8 +8,10 @@ import {
   canSync,
   hasCandidate,
   isHosted,
+  keepers,
   patience,
   probePeers,
+  standsNext,
   syncPeers,
 } from '../../src/protocol/whom.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
@@ -89,6 +91,33 @@ describe('messages are sent to', () => {
         .map(({ guid }) => guid)
         .sort(),
     ).toEqual([3, 4]);
+  });
+});
+
+describe('a node that has left', () => {
+  it('sends to those who are ignored as well, on whom nothing hangs, and not to others who have left', () => {
+    const found = candidates(oneOfEach(), HOSTED, null, true);
+    expect(found.map(({ guid }) => guid)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(found.filter(({ trusted }) => trusted).map(({ guid }) => guid)).toEqual([1, 4]);
+  });
+
+  it('leaves things with those whom it trusts, nodes of its deployment first', () => {
+    const known = oneOfEach();
+    expect(keepers(known, HOSTED, 9)).toEqual([1, 4]);
+    known.learn(member(9), NOW);
+    expect(keepers(known, HOSTED, 9)).toEqual([1, 9, 4]);
+    expect(keepers(known, HOSTED, 2)).toEqual([1, 9]);
+  });
+});
+
+describe('the one to tell of who is gone', () => {
+  it('is the next before it in the ring of those who are there', () => {
+    const known = roster({ 3: 'hosted', 6: 'ignored', 9: 'hosted' });
+    // From 8 it is 7 6 5, from 9 it is 8 7 6 5, from 3 it is 2 1 and all the way round.
+    expect(standsNext(known, 8, 5)).toBe(true);
+    expect(standsNext(known, 10, 5)).toBe(false);
+    expect(standsNext(known, 2, 5)).toBe(false);
+    expect(standsNext(roster({}), 2, 5)).toBe(true);
   });
 });
 
