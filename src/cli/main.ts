@@ -43,7 +43,15 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
     .description('run a local network: a boot node and nodes, in workerd')
     .argument('[nodes]', `number of nodes (default: NODE_COUNT, that of earlier runs, or ${DEFAULT_NODES})`)
     .option('-e, --env <NAME=VALUE>', 'set a variable, before the environment; repeat for more', collect, [])
-    .option('--port <port>', 'where to listen; 0 for any free port', String(DEFAULT_PORT))
+    .option(
+      '--deployments <count>',
+      'as many deployments of so many nodes each, on ports of their own (default: that of earlier runs, or 1)',
+    )
+    .option(
+      '--port <port>',
+      'where to listen, and from there on with --deployments; 0 for any free port',
+      String(DEFAULT_PORT),
+    )
     .option('--host <address>', 'where to listen', DEFAULT_HOST)
     .option('--fresh', 'forget the state of earlier runs first', false)
     .option('--json', 'one JSON object per line', false)
@@ -51,10 +59,10 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
     .action(
       async (
         nodes: string | undefined,
-        options: { env: string[]; port: string; host: string; fresh: boolean; json: boolean },
+        options: { env: string[]; deployments?: string; port: string; host: string; fresh: boolean; json: boolean },
       ) => {
-        const { env: variables, ...rest } = options;
-        done(await up({ nodes, variables, ...rest }));
+        const { env: variables, deployments, ...rest } = options;
+        done(await up({ nodes, deployments, variables, ...rest }));
       },
     );
 }

@@ -5,6 +5,8 @@ import type { NodeStatus } from './schemas.ts';
 
 /** One hosted node as last seen. */
 export interface NodeRow {
+  /** Which of the network's deployments, from 1. */
+  readonly deployment: number;
   readonly slot: number;
   /** Null while it has not joined, or does not answer. */
   readonly status: NodeStatus | null;
@@ -19,18 +21,22 @@ const STALL_MS = 15_000;
 
 /** Keeps the last status of every hosted node. */
 export class NetworkView {
-  readonly #client: Client;
+  readonly #clients: readonly Client[];
   readonly #rows: NodeRow[];
   /** How many have joined by the boot node's word; null where that is not here. */
   #bootMembers: number | null = 0;
   #bootChangedAt = performance.now();
 
-  constructor(client: Client, nodes: number) {
-    this.#client = client;
-    this.#rows = Array.from({ length: nodes }, (_, index) => ({ slot: index + 1, status: null, problem: null }));
+  /** A client a deployment, that with the boot node first, and how many nodes each has. */
+  constructor(clients: readonly Client[], nodes: number) {
+    this.#clients = clients;
+    const slots = Array.from({ length: nodes }, (_, index) => index + 1);
+    this.#rows = clients.flatMap((_, index) =>
+      slots.map((slot) => ({ deployment: index + 1, slot, status: null, problem: null })),
+    );
   }
 
-  /** All nodes, by slot. */
+  /** All nodes, by deployment and slot. */
   get rows(): readonly NodeRow[] {
     return this.#rows;
   }
@@ -53,13 +59,13 @@ export class NetworkView {
     // Ready nodes are asked again when someone joined since: they have to hear of it too.
     await this.#askBoot();
     if (which === 'not-ready' && this.#joinsGoOn()) return;
-    const wanted = this.#rows.filter((row) => which === 'all' || !this.#isReady(row));
+    const wanted = [...this.#rows.entries()].filter(([, row]) => which === 'all' || !this.#isReady(row));
     const next = wanted.values();
     await Promise.all(
       Array.from({ length: Math.min(PARALLEL, wanted.length) }, async () => {
-        for (const row of next) {
+        for (const [index, row] of next) {
           if (stop.aborted) return;
-          this.#rows[row.slot - 1] = await this.#ask(row.slot);
+          this.#rows[index] = await this.#ask(row);
         }
       }),
     );
@@ -102,7 +108,7 @@ export class NetworkView {
   async #askBoot(): Promise<void> {
     const before = this.#bootMembers;
     try {
-      this.#bootMembers = (await this.#client.status('boot')).peers['alive'] ?? 0;
+      this.#bootMembers = (await this.#clients[0]?.status('boot'))?.peers['alive'] ?? 0;
     } catch (error) {
       // A deployment that joined a network elsewhere hosts no boot node; its nodes' word is all there is.
       if (error instanceof ProblemError && error.status === 404) this.#bootMembers = null;
@@ -110,11 +116,12 @@ export class NetworkView {
     if (this.#bootMembers !== before) this.#bootChangedAt = performance.now();
   }
 
-  async #ask(slot: number): Promise<NodeRow> {
+  async #ask({ deployment, slot }: NodeRow): Promise<NodeRow> {
     try {
-      return { slot, status: await this.#client.status(slot), problem: null };
+      const status = (await this.#clients[deployment - 1]?.status(slot)) ?? null;
+      return { deployment, slot, status, problem: null };
     } catch (error) {
-      return { slot, status: null, problem: errorLine(error) };
+      return { deployment, slot, status: null, problem: errorLine(error) };
     }
   }
 }

@@ -10,8 +10,10 @@ import { PROJECT_DIR } from './wrangler-config.ts';
 
 /** What was started, for the lines that tell of it. */
 export interface UpFacts {
-  readonly url: string;
+  /** Of the deployments, the one with the boot node first. */
+  readonly urls: readonly string[];
   readonly network: string;
+  /** Of each deployment. */
   readonly nodes: number;
   readonly storageDir: string;
   readonly logDir: string;
@@ -47,24 +49,26 @@ function say(line: string): void {
 class JsonReporter implements Reporter {
   readonly pollMs = null;
   #facts: UpFacts | null = null;
-  readonly #joined = new Set<number>();
+  readonly #joined = new Set<string>();
 
   starting(facts: UpFacts): void {
     this.#facts = facts;
-    this.#event('starting', { url: facts.url, nodes: facts.nodes, network: facts.network });
+    this.#event('starting', { ...where(facts), nodes: facts.nodes * facts.urls.length, network: facts.network });
   }
 
   joining(view: NetworkView): void {
-    for (const { slot, status } of view.joined) {
-      if (this.#joined.has(slot)) continue;
-      this.#joined.add(slot);
-      this.#event('joined', { node: slot, guid: status?.guid });
+    for (const { deployment, slot, status } of view.joined) {
+      const name = `${deployment}/${slot}`;
+      if (this.#joined.has(name)) continue;
+      this.#joined.add(name);
+      const several = (this.#facts?.urls.length ?? 1) > 1;
+      this.#event('joined', { ...(several && { deployment }), node: slot, guid: status?.guid });
     }
   }
 
   ready(view: NetworkView, seconds: number): void {
     this.#event('ready', {
-      url: this.#facts?.url,
+      ...(this.#facts && where(this.#facts)),
       nodes: view.rows.length,
       seconds: Math.round(seconds * 1000) / 1000,
       admin_token_file: this.#facts?.adminTokenFile,
@@ -102,7 +106,7 @@ class PlainReporter implements Reporter {
 
   starting(facts: UpFacts): void {
     this.#facts = facts;
-    say(`starting ${count(facts.nodes)} of network ${facts.network} at ${facts.url}`);
+    say(`starting ${sizeOf(facts)} of network ${facts.network} at ${facts.urls.join(', ')}`);
   }
 
   joining(view: NetworkView): void {
@@ -143,6 +147,7 @@ class PlainReporter implements Reporter {
 }
 
 const BAR_CHARS = 30;
+/** With one deployment; each other one has a line more. */
 const READY_LINES = 6;
 const ROWS_FOR_BOTH = 16;
 
@@ -156,7 +161,7 @@ class ScreenReporter implements Reporter {
 
   starting(facts: UpFacts): void {
     this.#facts = facts;
-    this.#draw(colors.dim(`starting workerd for ${count(facts.nodes)} at ${facts.url}`));
+    this.#draw(colors.dim(`starting workerd for ${sizeOf(facts)} at ${facts.urls.join(', ')}`));
   }
 
   joining(view: NetworkView): void {
@@ -180,7 +185,10 @@ class ScreenReporter implements Reporter {
     // Taller than the terminal, the frame could not be erased: two lines are the hint's, one is the cursor's. What was
     // said when the network got ready stays in view where there is room for both.
     const rows = process.stdout.rows || 24;
-    const height = Math.max(3, rows - 3 - (rows >= ROWS_FOR_BOTH ? READY_LINES : 0));
+    const height = Math.max(
+      3,
+      rows - 3 - (rows >= ROWS_FOR_BOTH ? READY_LINES + (this.#facts?.urls.length ?? 1) - 1 : 0),
+    );
     this.#draw([...networkTable(view.rows, Date.now() / 1000, height), '', hint].join('\n'));
   }
 
@@ -216,9 +224,12 @@ function readyLines(facts: UpFacts, view: NetworkView, seconds: number): string[
   const mark = colors.green('ready');
   return [
     `${mark}  ${view.rows.filter(hasJoined).length} of ${count(view.rows.length)} joined in ${seconds.toFixed(1)} s`,
-    row('URL', facts.url),
+    ...facts.urls.map((url, index) => row(index === 0 ? 'URL' : `URL of ${index + 1}`, url)),
     row('admin token', `in ${shortPath(facts.adminTokenFile)}`),
-    row('logs', `${shortPath(facts.logDir)}/<node>/{api,network_sync,mempool}.log`),
+    row(
+      'logs',
+      `${shortPath(facts.logDir)}/${facts.urls.length > 1 ? '[deployment-<N>/]' : ''}<node>/{api,network_sync,mempool}.log`,
+    ),
     row('try', tryLine(facts.storageDir)),
   ];
 }
@@ -233,6 +244,15 @@ export function tryLine(storageDir: string, cwd: string = process.cwd()): string
   const folder = storageDir === resolve(PROJECT_DIR, DEFAULT_DIR) ? '' : `STORAGE_DIR=${shellWord(storageDir)} `;
   const prefix = outside ? `--prefix ${shellWord(PROJECT_DIR)} ` : '';
   return `${folder}npm run -s ${prefix}pychain -- broadcast '{"hello": "world"}' --wait`;
+}
+
+/** For scripts: the first deployment, and all where there are several. */
+function where({ urls }: UpFacts) {
+  return { url: urls[0], ...(urls.length > 1 && { urls }) };
+}
+
+function sizeOf({ nodes, urls }: UpFacts): string {
+  return urls.length === 1 ? count(nodes) : `${urls.length} deployments of ${count(nodes)}`;
 }
 
 function count(nodes: number): string {

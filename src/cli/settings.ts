@@ -74,6 +74,16 @@ export function nodeCount(argument: string | undefined, assigned: Env, merged: E
   return argument ?? merged['NODE_COUNT'] ?? String(stored ?? DEFAULT_NODES);
 }
 
+/** Number of deployments: the argument, that of earlier runs, or one. Fewer would leave members that nobody can reach. */
+export function deploymentCount(argument: string | undefined, stored: number | null, max: number): number {
+  const wanted = argument === undefined ? (stored ?? 1) : parseWhole(argument, 1, max, '--deployments');
+  if (stored === null || wanted >= stored) return wanted;
+  throw new CliError(
+    `this network has ${stored} deployments; give ${stored} or more, or --fresh to start anew`,
+    EXIT.usage,
+  );
+}
+
 /** Refuses fewer nodes than have joined: those left out would be members that nobody can reach. */
 export function checkNotFewer(nodes: number, stored: number | null): void {
   if (stored === null || nodes >= stored) return;

@@ -120,24 +120,34 @@ export async function openState(storageDir: string, fresh: boolean): Promise<str
   return dir;
 }
 
-const markerSchema = z.looseObject({ nodes: z.int().min(1).optional() });
+const markerSchema = z.looseObject({ nodes: z.int().min(1).optional(), deployments: z.int().min(1).optional() });
 
 /** How many nodes the network in this folder has; null where none has run yet. */
 export async function readNodeCount(storageDir: string): Promise<number | null> {
+  return (await readMarker(storageDir))?.nodes ?? null;
+}
+
+async function readMarker(storageDir: string): Promise<z.infer<typeof markerSchema> | null> {
   try {
-    return markerSchema.parse(JSON.parse(await readFile(join(stateDir(storageDir), MARKER), 'utf8'))).nodes ?? null;
+    return markerSchema.parse(JSON.parse(await readFile(join(stateDir(storageDir), MARKER), 'utf8')));
   } catch {
     return null;
   }
 }
 
-/** Notes how many nodes there are, for the next run. */
-export async function writeNodeCount(storageDir: string, nodes: number): Promise<void> {
+/** How many deployments the network has whose first is in this folder; null where none has run yet. */
+export async function readDeployments(storageDir: string): Promise<number | null> {
+  const marker = await readMarker(storageDir);
+  return marker?.nodes === undefined ? null : (marker.deployments ?? 1);
+}
+
+/** Notes how many nodes there are, and in how many deployments, for the next run. */
+export async function writeSize(storageDir: string, nodes: number, deployments: number): Promise<void> {
   const path = join(stateDir(storageDir), MARKER);
   const marker = markerSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  if (marker.nodes === nodes) return;
+  if (marker.nodes === nodes && marker.deployments === deployments) return;
   // Renamed into place: with half a marker the next run would not know the folder for its own.
-  await writeFile(`${path}.new`, `${JSON.stringify({ ...marker, nodes })}\n`);
+  await writeFile(`${path}.new`, `${JSON.stringify({ ...marker, nodes, deployments })}\n`);
   await rename(`${path}.new`, path);
 }
 
@@ -158,6 +168,8 @@ const networkSchema = z.object({
   nodes: z.number(),
   started: z.number(),
   log_dir: z.string(),
+  /** URLs of the other deployments of the network. */
+  others: z.array(z.string()).default([]),
 });
 
 /** What `pychain up` tells the other commands. */

@@ -43,28 +43,29 @@ export function tableLines(
 
 const HEAD = ['NODE', 'GUID', 'STATE', 'PEERS', 'MAX GUID', 'MESSAGES', 'LAST SYNC'];
 const NUMBERS = [0, 1, 4, 5, 6];
+/** In front, where there are several. */
+const DEPLOYMENT = 'DEPLOYMENT';
 
 /** The live table, in at most `height` lines: when there are more nodes than lines, the last line sums up the rest. */
 export function networkTable(rows: readonly NodeRow[], now: number, height: number): string[] {
   const room = Math.max(1, height - 1);
-  if (rows.length <= room)
-    return tableLines(
-      HEAD,
-      rows.map((row) => cells(row, now)),
-      NUMBERS,
+  const isOne = rows.every((row) => row.deployment === 1);
+  const lines = (some: readonly NodeRow[]) =>
+    tableLines(
+      isOne ? HEAD : [DEPLOYMENT, ...HEAD],
+      some.map((row) => [...(isOne ? [] : [String(row.deployment)]), ...cells(row, now)]),
+      isOne ? NUMBERS : [0, ...NUMBERS.map((column) => column + 1)],
     );
+  if (rows.length <= room) return lines(rows);
   // Nodes with a problem are what one looks for: they are shown before healthy ones.
-  const byNeed = rows.toSorted((a, b) => Number(hasJoined(a)) - Number(hasJoined(b)) || a.slot - b.slot);
-  const shown = byNeed.slice(0, room - 1).toSorted((a, b) => a.slot - b.slot);
+  const byNeed = rows.toSorted((a, b) => Number(hasJoined(a)) - Number(hasJoined(b)) || inOrder(a, b));
+  const shown = byNeed.slice(0, room - 1).toSorted(inOrder);
   const rest = byNeed.slice(room - 1);
-  return [
-    ...tableLines(
-      HEAD,
-      shown.map((row) => cells(row, now)),
-      NUMBERS,
-    ),
-    colors.dim(restLine(rest)),
-  ];
+  return [...lines(shown), colors.dim(restLine(rest))];
+}
+
+function inOrder(a: NodeRow, b: NodeRow): number {
+  return a.deployment - b.deployment || a.slot - b.slot;
 }
 
 function cells(row: NodeRow, now: number): string[] {

@@ -27,7 +27,7 @@ export async function findTarget(options: TargetOptions, env: Env): Promise<Targ
   const running = await readRunning(storageDir);
   const given = options.url ?? (env['PYCHAIN_URL'] || undefined);
   const url = checkUrl(given ?? running?.url ?? `http://${DEFAULT_HOST}:${DEFAULT_PORT}`);
-  const isRunning = running !== null && checkUrl(running.url) === url;
+  const isRunning = running !== null && [running.url, ...running.others].some((one) => checkUrl(one) === url);
   const token = options.token ?? (env['PYCHAIN_ADMIN_TOKEN'] || env['ADMIN_TOKEN'] || undefined);
   // The kept token is told to nobody but the network that it was made for. Where nothing says which one that is, it is
   // taken to be the one at the default address.

@@ -3,19 +3,22 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { createClient } from './client.ts';
+import { DEPLOYMENTS_MAX, folderOf, freePorts, neighbourly, plansOf, type DeploymentPlan } from './deployments.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { LogFiles } from './log-files.ts';
 import { NetworkView } from './network-view.ts';
 import { onParentGone } from './parent.ts';
-import { freePort, urlHost } from './ports.ts';
+import { urlHost } from './ports.ts';
 import { createReporter, type Reporter, type UpFacts } from './reporter.ts';
 import * as settings from './settings.ts';
 import * as state from './state-folder.ts';
 
 /** Arguments of `pychain up`, as given. */
 export interface UpArguments {
+  /** Of each deployment. */
   readonly nodes: string | undefined;
+  readonly deployments: string | undefined;
   readonly variables: readonly string[];
   readonly port: string;
   readonly host: string;
@@ -34,9 +37,8 @@ const LIVE_PAUSE_FACTOR = 9;
 
 interface Plan {
   readonly facts: UpFacts;
-  readonly vars: Readonly<Record<string, string>>;
   readonly host: string;
-  readonly port: number;
+  readonly deployments: readonly DeploymentPlan[];
 }
 
 /** Runs a local network until a signal ends it. */
@@ -46,37 +48,50 @@ export async function up(args: UpArguments): Promise<ExitCode> {
   const wantedPort = settings.parseWhole(args.port, 0, 65_535, '--port');
   const { storageDir, logDir } = settings.folders(merged);
   const stored = args.fresh ? null : await state.readNodeCount(storageDir);
-  const vars: Record<string, string> = {
-    ...settings.workerVariables(merged),
-    NODE_COUNT: settings.nodeCount(args.nodes, assigned, merged, stored),
-  };
+  const storedDeployments = args.fresh ? null : await state.readDeployments(storageDir);
+  const count = settings.deploymentCount(args.deployments, storedDeployments, DEPLOYMENTS_MAX);
+  const nodes = settings.nodeCount(args.nodes, assigned, merged, stored);
+  const vars = neighbourly({ ...settings.workerVariables(merged), NODE_COUNT: nodes }, count, Number(nodes));
   settings.checkVariables({ PUBLIC_URL: `http://${urlHost(args.host)}`, ...vars });
-  settings.checkNotFewer(Number(vars['NODE_COUNT']), stored);
-  await state.ensureWritable(storageDir, 'STORAGE_DIR');
-  await state.ensureWritable(logDir, 'LOG_DIR');
-
-  const lock = await state.lockFolder(storageDir);
+  settings.checkNotFewer(Number(nodes), stored);
+  const locks: { release(): Promise<void> }[] = [];
+  const inUse: string[] = [];
   try {
-    const port = await freePort(args.host, wantedPort);
-    const url = `http://${urlHost(args.host)}:${port}`;
-    await state.openState(storageDir, args.fresh);
-    const token = await state.ensureAdminToken(storageDir, vars['ADMIN_TOKEN']);
+    for (let number = 1; number <= count; number++) {
+      const folder = folderOf(storageDir, number);
+      await state.ensureWritable(folder, 'STORAGE_DIR');
+      await state.ensureWritable(folderOf(logDir, number), 'LOG_DIR');
+      locks.push(await state.lockFolder(folder));
+      inUse.push(folder);
+    }
+    const ports = await freePorts(args.host, wantedPort, count);
+    const token = await openFolders(inUse, args.fresh, vars['ADMIN_TOKEN']);
     const adminTokenFile = state.adminTokenFile(storageDir);
-    const complete = { PUBLIC_URL: url, ...vars, ADMIN_TOKEN: token };
-    checkToken(complete, adminTokenFile);
+    const deployments = plansOf(args.host, ports, { storageDir, logDir }, { ...vars, ADMIN_TOKEN: token });
+    for (const deployment of deployments) checkToken(deployment.vars, adminTokenFile);
     const facts = {
-      url,
+      urls: deployments.map(({ url }) => url),
       network: vars['NETWORK'] ?? 'pychain',
-      nodes: Number(vars['NODE_COUNT']),
+      nodes: Number(nodes),
       storageDir,
       logDir,
       adminTokenFile,
     };
-    return await run({ facts, vars: complete, host: args.host, port }, createReporter(args.json));
+    return await run({ facts, host: args.host, deployments }, createReporter(args.json));
   } finally {
-    await state.clearRunning(storageDir);
-    await lock.release();
+    for (const folder of inUse) await state.clearRunning(folder);
+    for (const lock of locks) await lock.release();
   }
+}
+
+/** Makes or finds the state of each deployment. Gives the operator's token, which is one for all. */
+async function openFolders(folders: readonly string[], fresh: boolean, given: string | undefined): Promise<string> {
+  let token = given;
+  for (const folder of folders) {
+    await state.openState(folder, fresh);
+    token = await state.ensureAdminToken(folder, token);
+  }
+  return token ?? '';
 }
 
 /** Everything else was checked before: what is wrong now is the token that the file held. */
@@ -90,34 +105,40 @@ function checkToken(vars: Readonly<Record<string, string>>, file: string): void 
 
 async function run(plan: Plan, reporter: Reporter): Promise<ExitCode> {
   const stop = stopOnSignals(reporter);
-  const logs = new LogFiles({ logDir: plan.facts.logDir, onFault: (line) => reporter.warning(line) });
+  const { facts, deployments } = plan;
+  const logs = deployments.map(({ logDir }) => new LogFiles({ logDir, onFault: (line) => reporter.warning(line) }));
   const startedAt = performance.now();
-  reporter.starting(plan.facts);
-  let network: LocalNetwork | null = null;
+  reporter.starting(facts);
+  const networks: LocalNetwork[] = [];
   try {
-    network = await start(plan, logs);
+    await start(plan, logs, networks);
     // Not before: a start that fails must not make the next one larger. No node joins until cron.
-    await state.writeNodeCount(plan.facts.storageDir, plan.facts.nodes);
-    await state.writeRunning(plan.facts.storageDir, {
-      url: plan.facts.url,
-      pid: process.pid,
-      nodes: plan.facts.nodes,
-      started: Date.now() / 1000,
-      log_dir: plan.facts.logDir,
-    });
-    const view = new NetworkView(createClient({ url: network.url, token: null }), plan.facts.nodes);
-    void tick(network, view, logs, reporter, stop);
+    await note(facts, deployments);
+    const clients = networks.map(({ url }) => createClient({ url, token: null }));
+    const view = new NetworkView(clients, facts.nodes);
+    void tick(networks, view, logs, reporter, stop);
     // Not waited for what is in flight when the stop comes: it ends with workerd.
     await Promise.race([watch(view, reporter, startedAt, stop), once(stop, 'abort')]);
   } finally {
-    await network?.dispose();
-    await logs.close();
+    await Promise.all(networks.map((network) => network.dispose()));
+    await Promise.all(logs.map((files) => files.close()));
   }
   reporter.stopped();
   return EXIT.ok;
 }
 
-async function start(plan: Plan, logs: LogFiles): Promise<LocalNetwork> {
+/** Tells the next run, and the other commands, in the folder of each deployment. */
+async function note({ nodes, urls }: UpFacts, deployments: readonly DeploymentPlan[]): Promise<void> {
+  for (const { number, url, storageDir, logDir } of deployments) {
+    await state.writeSize(storageDir, nodes, number === 1 ? deployments.length : 1);
+    const others = urls.filter((other) => other !== url);
+    const running = { url, pid: process.pid, nodes, started: Date.now() / 1000, log_dir: logDir, others };
+    await state.writeRunning(storageDir, running);
+  }
+}
+
+/** Starts all deployments, into `networks`, so that those that have started are stopped where one does not. */
+async function start(plan: Plan, logs: readonly LogFiles[], networks: LocalNetwork[]): Promise<void> {
   // Miniflare and esbuild take a while to load: what is wrong before that, and the other commands, need not wait.
   const { bundleWorker, startLocalNetwork } = await import('./local-network.ts');
   let bundle: string;
@@ -126,37 +147,46 @@ async function start(plan: Plan, logs: LogFiles): Promise<LocalNetwork> {
   } catch (error) {
     throw new CliError(`the Worker does not bundle: ${errorLine(error)}`);
   }
-  try {
-    return await startLocalNetwork({
-      nodes: plan.facts.nodes,
-      host: plan.host,
-      port: plan.port,
-      storageDir: state.stateDir(plan.facts.storageDir),
-      vars: plan.vars,
-      onLog: (line) => logs.write(line),
-      bundle,
-      ownSignals: true,
-    });
-  } catch (error) {
-    throw new CliError(`workerd does not start: ${errorLine(error)}; more in ${join(plan.facts.logDir, 'worker.log')}`);
+  for (const [index, { port, storageDir, logDir, vars }] of plan.deployments.entries()) {
+    try {
+      const network = await startLocalNetwork({
+        nodes: plan.facts.nodes,
+        host: plan.host,
+        port,
+        storageDir: state.stateDir(storageDir),
+        vars,
+        onLog: (line) => logs[index]?.write(line),
+        bundle,
+        ownSignals: true,
+      });
+      networks.push(network);
+    } catch (error) {
+      throw new CliError(`workerd does not start: ${errorLine(error)}; more in ${join(logDir, 'worker.log')}`);
+    }
   }
 }
 
 /** Fires cron: often until all have joined, then every minute, as the platform does. */
-async function tick(network: LocalNetwork, view: NetworkView, logs: LogFiles, reporter: Reporter, stop: AbortSignal) {
+async function tick(
+  networks: readonly LocalNetwork[],
+  view: NetworkView,
+  logs: readonly LogFiles[],
+  reporter: Reporter,
+  stop: AbortSignal,
+) {
   let told = false;
   while (!stop.aborted) {
-    try {
-      await network.cron();
-    } catch (error) {
-      if (stop.aborted) return;
-      logs.write({
-        time: new Date(),
-        level: 'error',
-        text: `cron: ${error instanceof Error ? error.stack : String(error)}`,
-      });
-      if (!told) reporter.warning(`cron failed: ${errorLine(error)}; more in worker.log`);
-      told = true;
+    // The boot node's own nodes come first, so that the others find somebody there.
+    for (const [index, network] of networks.entries()) {
+      try {
+        await network.cron();
+      } catch (error) {
+        if (stop.aborted) return;
+        const text = `cron: ${error instanceof Error ? error.stack : String(error)}`;
+        logs[index]?.write({ time: new Date(), level: 'error', text });
+        if (!told) reporter.warning(`cron failed: ${errorLine(error)}; more in worker.log`);
+        told = true;
+      }
     }
     const all = view.joinedCount === view.rows.length;
     await pause(all ? CRON_MS - (Date.now() % CRON_MS) : JOIN_TICK_MS, stop);

@@ -25,7 +25,7 @@ const node = (guid: number, maxGuid: number, alive: number) => ({
 
 test('every node knows all others: also where the boot node gives no GUID up to one that nobody has', async () => {
   const boot = { guid: 0, max_guid: 700, peers: { alive: 2 } };
-  const view = new NetworkView(clientOf({ boot, 1: node(1, 2, 1), 2: node(2, 2, 1) }), 2);
+  const view = new NetworkView([clientOf({ boot, 1: node(1, 2, 1), 2: node(2, 2, 1) })], 2);
   await view.refresh('not-ready', STOP);
   expect([view.ready, view.joinedCount]).toEqual([true, 2]);
 });
@@ -40,10 +40,27 @@ test('also where one has left that the others have forgotten: what it knew is no
 
 test('not while one does not know the highest that another knows, or has not joined', async () => {
   const boot = { guid: 0, max_guid: 3, peers: { alive: 3 } };
-  const behind = new NetworkView(clientOf({ boot, 1: node(1, 2, 1), 2: node(3, 3, 2) }), 2);
+  const behind = new NetworkView([clientOf({ boot, 1: node(1, 2, 1), 2: node(3, 3, 2) })], 2);
   await behind.refresh('all', STOP);
   expect(behind.ready).toBe(false);
-  const missing = new NetworkView(clientOf({ boot, 1: node(1, 1, 1) }), 2);
+  const missing = new NetworkView([clientOf({ boot, 1: node(1, 1, 1) })], 2);
   await missing.refresh('all', STOP);
   expect([missing.ready, missing.joined.length]).toEqual([false, 1]);
+});
+
+test('nodes of all deployments, each of which knows the others', async () => {
+  const boot = { guid: 0, max_guid: 2, peers: { alive: 2 } };
+  const first = clientOf({ boot, 1: node(1, 2, 1) });
+  const both = new NetworkView([first, clientOf({ 1: node(2, 2, 1) })], 1);
+  await both.refresh('all', STOP);
+  expect([both.ready, both.rows.map(({ deployment, slot, status }) => [deployment, slot, status?.guid])]).toEqual([
+    true,
+    [
+      [1, 1, 1],
+      [2, 1, 2],
+    ],
+  ]);
+  const apart = new NetworkView([first, clientOf({ 1: node(2, 2, 0) })], 1);
+  await apart.refresh('all', STOP);
+  expect(apart.ready).toBe(false);
 });

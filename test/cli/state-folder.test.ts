@@ -50,7 +50,7 @@ describe('state', () => {
     expect(await state.readNodeCount(dir)).toBeNull();
     await state.openState(dir, false);
     expect(await state.readNodeCount(dir)).toBeNull();
-    await state.writeNodeCount(dir, 6);
+    await state.writeSize(dir, 6, 2);
     await state.openState(dir, false);
     expect(await state.readNodeCount(dir)).toBe(6);
     await state.openState(dir, true);
@@ -82,7 +82,7 @@ describe('admin token', () => {
 });
 
 describe('which network a command speaks to', () => {
-  const running = { url: 'http://127.0.0.1:4711', pid: 1, nodes: 4, started: 0, log_dir: '/tmp' };
+  const running = { url: 'http://127.0.0.1:4711', pid: 1, nodes: 4, started: 0, log_dir: '/tmp', others: [] };
 
   test('--url, PYCHAIN_URL, the one that runs here, the default', async () => {
     const url = async (option: string | undefined, env: Record<string, string>) =>

@@ -20,7 +20,7 @@ function joined(slot: number, of: number): NodeRow {
     next_sync_at: null,
     left_at: null,
   };
-  return { slot, status, problem: null };
+  return { deployment: 1, slot, status, problem: null };
 }
 
 function render(rows: readonly NodeRow[], height: number): string[] {
@@ -39,6 +39,15 @@ describe('the live table', () => {
     ]);
   });
 
+  test('tells the deployments apart where there are several', () => {
+    const rows = [joined(1, 2), { ...joined(1, 2), deployment: 2 }];
+    expect(render(rows, 20)).toEqual([
+      'DEPLOYMENT  NODE  GUID  STATE   PEERS    MAX GUID  MESSAGES  LAST SYNC',
+      '         1     1     1  joined  1 alive         2     12345   59 s ago',
+      '         2     1     1  joined  1 alive         2     12345   59 s ago',
+    ]);
+  });
+
   test('256 nodes fit 80 x 24, with the rest summed up', () => {
     const rows = Array.from({ length: 256 }, (_, index) => joined(index + 1, 256));
     const lines = render(rows, 21);
@@ -54,7 +63,7 @@ describe('the live table', () => {
 
   test('a node that has not joined is shown before healthy ones', () => {
     const rows = Array.from({ length: 256 }, (_, index) => joined(index + 1, 256));
-    rows[199] = { slot: 200, status: null, problem: 'has not joined' };
+    rows[199] = { deployment: 1, slot: 200, status: null, problem: 'has not joined' };
     const lines = render(rows, 10);
     expect(lines.find((line) => line.trim().startsWith('200 '))).toContain('joining');
     expect(lines.at(-1)).toContain('and 248 more: 248 joined');

@@ -196,6 +196,50 @@ describe('a network of four', () => {
     }
   });
 
+  test('in several deployments, each with a port of its own: one network, and the next run has them all', async () => {
+    const first = new Up(['2', '--deployments', '2', '-e', 'POW_BITS=4']);
+    const ready = await first.event('ready');
+    expect(ready).toMatchObject({ nodes: 4, url: (ready['urls'] as string[])[0] });
+    const [boot = '', other = ''] = ready['urls'] as string[];
+    const joined = () => first.events.filter((event) => event.event === 'joined');
+    expect(
+      joined()
+        .map(({ deployment, node }) => [deployment, node])
+        .sort(),
+    ).toEqual([
+      [1, 1],
+      [1, 2],
+      [2, 1],
+      [2, 2],
+    ]);
+    const guids = async () =>
+      await Promise.all(
+        [boot, other].flatMap((url) =>
+          ['1', '2'].map(
+            async (node) => jsonLines((await pychain('status', node, '--json', '--url', url)).out)[0]?.['guid'],
+          ),
+        ),
+      );
+    const before = await guids();
+    expect(before.toSorted()).toEqual([1, 2, 3, 4]);
+    const sent = await pychain('broadcast', '{"a":1}', '--from', '2', '--wait', '--json', '--url', other);
+    expect(jsonLines(sent.out)[0]).toMatchObject({ reached: 4, of: 4, missing: [] });
+    expect(jsonLines((await pychain('peers', '1', '--json', '--url', other)).out)).toHaveLength(4);
+    expect(await first.end('SIGINT')).toBe(0);
+
+    expect(oneLine(await pychain('up', '--deployments', '1', '--port', '0'))).toBe(
+      'pychain: this network has 2 deployments; give 2 or more, or --fresh to start anew',
+    );
+    // At other ports: who joined elsewhere tells the boot node where it is now.
+    const second = new Up([]);
+    const again = (await second.event('ready'))['urls'] as string[];
+    const after = await Promise.all(
+      again.map(async (url) => jsonLines((await pychain('status', '1', '--json', '--url', url)).out)[0]?.['guid']),
+    );
+    expect(after).toEqual([before[0], before[2]]);
+    expect(await second.end('SIGINT')).toBe(0);
+  });
+
   test('stops in order when npm, which started it, goes away', async () => {
     // Two commands, so that the shell stays to wait for the first.
     const shell = spawn('sh', ['-c', '"$@"; true', 'sh', process.execPath, MAIN, 'up', '1', '--json', '--port', '0'], {
