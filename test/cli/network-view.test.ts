@@ -33,7 +33,7 @@ test('every node knows all others: also where the boot node gives no GUID up to 
 test('also where one has left that the others have forgotten: what it knew is nothing to wait for', async () => {
   const boot = { guid: 0, max_guid: 3, peers: { alive: 3 } };
   const gone = { ...node(3, 4, 2), left_at: 1_700_000_000 };
-  const view = new NetworkView(clientOf({ boot, 1: node(1, 2, 1), 2: node(2, 2, 1), 3: gone }), 3);
+  const view = new NetworkView([clientOf({ boot, 1: node(1, 2, 1), 2: node(2, 2, 1), 3: gone })], 3);
   await view.refresh('all', STOP);
   expect(view.ready).toBe(true);
 });
