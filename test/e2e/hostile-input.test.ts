@@ -277,7 +277,10 @@ async function call(
   const suffix = query.size > 0 ? `?${query}` : '';
   if (method === 'GET') {
     const response = await fetch(`${network.url}${base}${path}${suffix}`, { headers });
-    return { status: response.status, text: await response.text() };
+    // A stream goes on for minutes.
+    const isEndless = response.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
+    if (isEndless) await response.body?.cancel();
+    return { status: response.status, text: isEndless ? '' : await response.text() };
   }
   const target = { method: method as Target['method'], path: `${base}${path}${suffix}`, signing };
   return await send(target, bytes(JSON.stringify(json) ?? ''), headers);
