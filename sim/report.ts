@@ -114,8 +114,18 @@ export function failureText({ seed, plan, violation, history }: Outcome, replay:
   return lines.join('\n');
 }
 
-/** Nothing went wrong and nobody came, so that a message costs what it should. */
+/** Nothing went wrong and nobody came or went, so that a message costs what it should. */
 function isCalm({ plan, stats }: Outcome): boolean {
   const faults = stats.crashes + stats.failedCommits + stats.pauses + stats.partitions + stats.refusals + stats.lost;
-  return faults + plan.newcomers + plan.liars + plan.queueTwice + plan.queueLate + plan.consumerCrashes === 0;
+  return (
+    faults +
+      plan.newcomers +
+      plan.liars +
+      plan.leaves +
+      plan.moves +
+      plan.queueTwice +
+      plan.queueLate +
+      plan.consumerCrashes ===
+    0
+  );
 }
