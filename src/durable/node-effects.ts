@@ -83,7 +83,11 @@ export class NodeEffects {
     const driver = this.#shell.running();
     const drafted = draftOwn(driver.context(), data);
     if (!drafted.ok) throw new Error(`not said: ${drafted.error.reason}`);
-    driver.submit({ type: 'originate', originations: [await this.#shell.signed(drafted.value)] });
+    const reply = driver.submit({ type: 'originate', originations: [await this.#shell.signed(drafted.value)] });
+    const result = reply.type === 'originated' ? reply.results[0] : undefined;
+    // It has left meanwhile, or its mempool is full: others find out what it would have said by themselves, later.
+    if (!result?.ok)
+      this.#shell.log('WARNING', 'network_sync', 'not_said', { reason: result?.error.reason ?? 'unknown' });
   }
 
   async #join(): Promise<void> {

@@ -37,7 +37,9 @@ export function openDigest({ state, now }: Context): Digest {
 /** The callee's frame, null where the moment is not one that both can know, and whether the two have not the same. */
 export function answerDigest(context: Context, { at, frame }: Digest): { reply: Frame | null; differs: boolean } {
   const { state, now } = context;
-  if (Math.abs(at - now) > 2 * CLOCK_SKEW_MS_MAX) return { reply: null, differs: false };
+  // Each moment is a look at the whole mempool: callers that keep to the steps share it.
+  const isMoment = at % RECONCILE_STEP_MS === 0 && Math.abs(at - now) <= 2 * CLOCK_SKEW_MS_MAX;
+  if (!isMoment) return { reply: null, differs: false };
   const items = state.mempool.comparedAt(at);
   const { reply } = reconcile(items, frame, FRAME_BYTES_MAX, 'responder');
   // Whoever of the two lacks something, it is no time to sleep: this node may learn in its own rounds alone what it lacks.

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { idlePause } from '../../src/protocol/idle.ts';
-import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS } from '../../src/protocol/limits.ts';
+import { IDLE_SYNC_MS_MAX, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
+import { writeMember } from '../../src/protocol/member.ts';
+import type { Payload } from '../../src/protocol/reconcile.ts';
 import type { Member } from '../../src/protocol/types.ts';
 import { TEST_CONFIG, TestNetwork } from '../support/network.ts';
 import { member, outsider } from '../support/signed.ts';
@@ -85,6 +87,15 @@ it('a message that was too young to be compared in one round has all primary pee
   expect(rounds).toEqual([3, 3]);
 });
 
+/** Peer 3 asks at network sync, with this of its mempool: a fingerprint, or the wish to be told all by one that has nothing. */
+function isAskedBy3(machine: Machine, payload: Payload): void {
+  const at = Math.floor(machine.now / RECONCILE_STEP_MS) * RECONCILE_STEP_MS;
+  const digest = { at, frame: { ranges: [[null, payload] as const] } };
+  const maxGuidNode = { guid: 3, address: 'x' };
+  const request = { guid: 3, maxGuidNode, have: [[1, 9] as const], members: [], digest, wanted: [], doubted: [] };
+  machine.submit({ type: 'sync-asked', request, caller: 3 });
+}
+
 describe('comes back at once', () => {
   const tellOf = (machine: Machine, told: Member) => {
     const maxGuidNode = { guid: 3, address: 'x' };
@@ -104,7 +115,7 @@ describe('comes back at once', () => {
         machine.submit({ type: 'originate', originations: [origination] });
       },
     ],
-    ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [{ ...wireOf(7) }] })],
+    ['a new member', (machine) => machine.hearEvent(0, 'PEER_JOINED', { members: [writeMember(outsider(7))] })],
     ['a new member at sync', (machine) => tellOf(machine, outsider(7))],
     ['a member that came back', (machine) => tellOf(machine, member(4, { incarnation: machine.now }))],
     [
@@ -125,39 +136,8 @@ describe('comes back at once', () => {
           legs: [{ to: 3, range: { from: 3, to: 2 }, attempt: 0, without: [], answered: false, ids: [] }],
         }),
     ],
-    [
-      'a peer whose mempool differs',
-      (machine) => {
-        const at = Math.floor(machine.now / 5_000) * 5_000;
-        const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
-        const request = {
-          guid: 3,
-          maxGuidNode: { guid: 3, address: 'x' },
-          have: [[1, 9] as const],
-          members: [],
-          digest,
-          wanted: [],
-          doubted: [],
-        };
-        machine.submit({ type: 'sync-asked', request, caller: 3 });
-      },
-    ],
+    ['a peer whose mempool differs', (machine) => isAskedBy3(machine, '0'.repeat(32))],
   ];
-
-  function wireOf(guid: number) {
-    const { address, publicKey, incarnation, capabilities, signature, certificate } = outsider(guid);
-    const { issuedAt, expiresAt } = certificate;
-    const written = { issued: issuedAt / 1000, expires: expiresAt / 1000, signature: certificate.signature };
-    return {
-      guid,
-      address,
-      public_key: publicKey,
-      incarnation,
-      capabilities: [...capabilities],
-      signature,
-      certificate: written,
-    };
-  }
 
   it.each(cases)('with %s', (_name, happens) => {
     const machine = idle(new Machine([member(3), member(4)]));
@@ -179,20 +159,7 @@ describe('comes back at once', () => {
   it('and not with a peer that has the same', () => {
     const machine = idle(new Machine([member(3), member(4)]));
     const before = machine.state.timers.get('sync')?.at;
-    const digest = {
-      at: Math.floor(machine.now / 5_000) * 5_000,
-      frame: { ranges: [[null, [] as string[]] as const] },
-    };
-    const request = {
-      guid: 3,
-      maxGuidNode: { guid: 3, address: 'x' },
-      have: [[1, 9] as const],
-      members: [],
-      digest,
-      wanted: [],
-      doubted: [],
-    };
-    machine.submit({ type: 'sync-asked', request, caller: 3 });
+    isAskedBy3(machine, []);
     expect(machine.state.timers.get('sync')?.at).toBe(before);
   });
 

@@ -94,6 +94,21 @@ it('what is under way is not compared: nobody asks for what is about to come', (
   expect(total(network, 'messages_wanted')).toBe(0);
 });
 
+it('mempools are compared at moments that both can know, and that many callers share: no others cost a look', () => {
+  const network = new TestNetwork(2);
+  network.start();
+  network.advance(5_000 - (network.now % 5_000));
+  const frameAt = (at: number) => {
+    const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
+    const fixed = { maxGuidNode: { guid: 2, address: 'x' }, have: [], members: [], wanted: [], doubted: [] };
+    const request = { guid: 2, ...fixed, digest };
+    const reply = network.node(1).driver.submit({ type: 'sync-asked', request, caller: 2 });
+    return reply.type === 'sync' ? (reply.answer?.frame ?? null) : null;
+  };
+  for (const at of [0, -5_000, 120_000, -120_000]) expect(frameAt(network.now + at)).not.toBeNull();
+  for (const at of [1, -1, 4_999, 0.5, 125_000, -125_000]) expect(frameAt(network.now + at)).toBeNull();
+});
+
 it('a caller that proves nothing is told nothing of the mempool', () => {
   const network = new TestNetwork(2);
   network.start();

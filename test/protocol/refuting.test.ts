@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { writeMember } from '../../src/protocol/member.ts';
 import { DEAD_PEER, PEER_JOINED, PEER_LEAVING } from '../../src/protocol/message.ts';
 import { member, outsider, selfRecord } from '../support/signed.ts';
 import { Machine, NOW, only, SELF } from './machine.ts';
@@ -136,21 +137,8 @@ describe('a node whose later record the boot node does not take', () => {
 
 describe('a member that announces itself', () => {
   const told = (...guids: number[]) => ({
-    members: guids.map((guid) => JSON.parse(JSON.stringify(wire(guid))) as never),
+    members: guids.map((guid) => writeMember(outsider(guid, { incarnation: 1 }))),
   });
-  const wire = (guid: number) => {
-    const { address, publicKey, capabilities, signature, certificate: proof } = outsider(guid);
-    const { issuedAt, expiresAt } = proof;
-    return {
-      guid,
-      address,
-      public_key: publicKey,
-      incarnation: 1,
-      capabilities,
-      signature,
-      certificate: { issued: issuedAt / 1000, expires: expiresAt / 1000, signature: proof.signature },
-    };
-  };
 
   it('is believed of itself alone', () => {
     const machine = new Machine([outsider(7), outsider(8)]);
