@@ -1,5 +1,6 @@
 // What is printed of runs: totals, a table, and a failure with all that is needed to see it again.
 import Table from 'cli-table3';
+import { IMPATIENT_MS } from '../src/protocol/limits.ts';
 import type { Outcome } from './run.ts';
 
 export interface Found {
@@ -114,8 +115,9 @@ export function failureText({ seed, plan, violation, history }: Outcome, replay:
   return lines.join('\n');
 }
 
-/** Nothing went wrong and nobody came or went, so that a message costs what it should. */
+/** Nothing went wrong, nobody came or went, and answers came in the time that anybody is given, so that a message costs what it should. */
 function isCalm({ plan, stats }: Outcome): boolean {
+  if (2 * plan.latencyMs >= IMPATIENT_MS) return false;
   const faults = stats.crashes + stats.failedCommits + stats.pauses + stats.partitions + stats.refusals + stats.lost;
   return (
     faults +
