@@ -50,8 +50,9 @@ function offset(range: Range, guid: Guid): number {
 /**
  * Cuts the range that `self` is responsible for into legs: its members in ring order, in at most `fanout` groups whose sizes
  * differ by one at most; the first trusted member of a group becomes responsible for the group's whole arc. A group without
- * one gets a leg a member. The legs' ranges are disjoint and none holds `self`, so nobody is sent back what it sent. A node
- * that stands inside its range (those before it were not trusted) cuts the arcs on its two sides one by one.
+ * one gets a leg a member. The legs' ranges are disjoint and none holds `self`, so nobody is sent back what it sent.
+ * A node that stands inside its range (those before it were not trusted, or have failed) sends to those before it one by one: as all
+ * others only hand on to who stands nearer to a member, from the same side, no two wait for each other to reach it.
  * `members` may hold anyone: those outside the range are passed over.
  */
 export function cutRange(range: Range, self: Guid, members: readonly Candidate[], fanout: number): Leg[] {
@@ -59,13 +60,12 @@ export function cutRange(range: Range, self: Guid, members: readonly Candidate[]
   if (!inRange(range, self)) return cutArc(range, members, fanout);
   const before: Range = { from: range.from, to: self };
   const after: Range = { from: previous(self), to: range.to };
-  const legs = before.from === before.to ? [] : cutArc(before, members, fanout);
+  const legs = before.from === before.to ? [] : legEach(inOrder(before, members), before);
   return after.from === after.to ? legs : [...legs, ...cutArc(after, members, fanout)];
 }
 
 function cutArc(range: Range, members: readonly Candidate[], fanout: number): Leg[] {
-  const inside = members.filter((member) => inRange(range, member.guid));
-  inside.sort((a, b) => offset(range, a.guid) - offset(range, b.guid));
+  const inside = inOrder(range, members);
   const groups = Math.min(fanout, inside.length);
   const legs: Leg[] = [];
   for (let group = 0; group < groups; group++) {
@@ -80,6 +80,12 @@ function cutArc(range: Range, members: readonly Candidate[], fanout: number): Le
     else legs.push(...legEach(inside.slice(start, end), { from, to }));
   }
   return legs;
+}
+
+/** Those on the arc, in ring order. */
+function inOrder(arc: Range, members: readonly Candidate[]): Candidate[] {
+  const inside = members.filter((member) => inRange(arc, member.guid));
+  return inside.sort((a, b) => offset(arc, a.guid) - offset(arc, b.guid));
 }
 
 /** A leg a member: nobody that we know of hangs on them, but the gaps between them are still somebody's. */

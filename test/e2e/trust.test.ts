@@ -10,7 +10,7 @@ import {
 } from '../../bench/network.ts';
 import { openSigner, generateKey, signText } from '../../src/crypto/keys.ts';
 import { signCertificate, signRecord } from '../../src/crypto/signatures.ts';
-import { CAPABILITIES, RECONCILE_AFTER_MS } from '../../src/protocol/limits.ts';
+import { CAPABILITIES, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
 import { unseal } from '../../src/protocol/seal.ts';
 import { certificateText } from '../../src/protocol/signed-text.ts';
 import type { JsonObject } from '../../src/protocol/types.ts';
@@ -415,8 +415,9 @@ describe('a peer that was away', () => {
     // Younger ones are not compared: they may be under way.
     const isOld = async () => Date.now() - sent > RECONCILE_AFTER_MS + 2_000;
     await poll('it is old enough to be compared', isOld, 40_000);
-    // As one that has nothing: the callee lists what it has.
-    const digest = { at: Math.floor(Date.now() / 1000), frame: { ranges: [[null, []]] } };
+    // As one that has nothing, at a moment that all can share: the callee lists what it has.
+    const at = (Math.floor(Date.now() / RECONCILE_STEP_MS) * RECONCILE_STEP_MS) / 1000;
+    const digest = { at, frame: { ranges: [[null, []]] } };
     const answer = await away.sync(node(1), [away.member], { digest });
     const { ranges } = answer.body['frame'] as unknown as { ranges: [null, string[]][] };
     expect(ranges.flatMap(([, ids]) => ids)).toContain(id);

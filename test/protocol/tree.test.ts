@@ -61,6 +61,40 @@ describe('broadcast tree', () => {
     );
   });
 
+  it('reaches all where failovers made several responsible for the same, and each trusts others than the other does', () => {
+    const failovers = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat()), { maxLength: 6 });
+    const few = fc.uniqueArray(fc.integer({ min: 1, max: 40 }), { minLength: 2, maxLength: 20 });
+    fc.assert(
+      fc.property(few, fc.integer({ min: 2, max: 4 }), fc.nat(), failovers, (members, fanout, salt, draws) => {
+        const trusts = (self: number, guid: number) =>
+          (Math.imul((self * 131 + guid) ^ salt, 0x9e3779b1) >>> 29) % 2 !== 0;
+        const pick = (draw: number) => members[draw % members.length] ?? 1;
+        const originator = pick(0);
+        const taken = new Map<number, Range[]>([[originator, [wholeRing(originator)]]]);
+        const work: [number, Range][] = [[originator, wholeRing(originator)]];
+        // The first to take a range on may be any in it: those who were to have it may have seemed to be gone.
+        for (const [to, from, until] of draws) {
+          const range = { from: pick(from), to: pick(until) };
+          if (range.from === range.to || !inRange(range, pick(to)) || inRange(range, originator)) continue;
+          work.unshift([pick(to), range]);
+          taken.set(pick(to), [...(taken.get(pick(to)) ?? []), range]);
+        }
+        for (let item = work.pop(); item; item = work.pop()) {
+          const [guid, range] = item;
+          const candidates = members.map((member) => ({ guid: member, trusted: trusts(guid, member) }));
+          for (const leg of cutRange(range, guid, candidates, fanout)) {
+            const before = taken.get(leg.to) ?? [];
+            if (before.some((outer) => covers(outer, leg.range))) continue;
+            taken.set(leg.to, [...before, leg.range]);
+            work.push([leg.to, leg.range]);
+          }
+        }
+        expect([...taken.keys()].sort()).toEqual(members.toSorted());
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('leaves no position of the range to nobody, so that a member unknown to the sender falls to a delegate', () => {
     fc.assert(
       fc.property(
