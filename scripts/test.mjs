@@ -14,7 +14,7 @@ const WORKER_GZIP_BYTES_MAX = 150_000;
 const MINUTE_MS = 60_000;
 
 /**
- * @typedef {{ passed: number, failed: number, note?: string }} Outcome
+ * @typedef {{ passed: number, failed: number, note?: string, names?: string[] }} Outcome
  * @typedef {{ name: string, run: () => Promise<Outcome> }} Step
  * @typedef {{ status: number | null, output: string }} Finished
  */
@@ -67,18 +67,28 @@ async function main(names) {
     console.log(`\n== ${step.name}`);
     const start = Date.now();
     // One at a time: they share the processor and the terminal.
-    const outcome = await step.run().catch((error) => ({ passed: 0, failed: 1, note: String(error) }));
+    const outcome = await step.run().catch(failure);
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     passed += outcome.passed;
     failed += outcome.failed;
     const counts = `${outcome.passed} passed, ${outcome.failed} failed`;
     const note = outcome.note ? `, ${outcome.note}` : '';
     summary.push(`${outcome.failed > 0 ? 'fail' : 'ok  '}  ${step.name}: ${counts}, ${seconds} s${note}`);
+    // Again at the end: of a long log often only that is kept.
+    for (const name of outcome.names ?? []) summary.push(`      ${name}`);
   }
   rmSync(scratch, { recursive: true, force: true });
   console.log(`\n== summary\n${summary.join('\n')}`);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
   console.log(`${passed} passed, ${failed} failed`);
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Outcome}
+ */
+function failure(error) {
+  return { passed: 0, failed: 1, note: String(error) };
 }
 
 /**
@@ -130,7 +140,16 @@ async function vitest(project, timeoutMs) {
   if (passed + failed === 0) return { passed, failed: 1, note: 'no test ran' };
   // An error outside any test, such as an unhandled rejection or a crash of the runtime.
   if (status !== 0 && failed === 0) return { passed, failed: 1, note: `vitest ended with ${status}` };
-  return { passed, failed };
+  return { passed, failed, names: report.testResults.flatMap(failures) };
+}
+
+/**
+ * The failed tests of a file, each with the first line of what went wrong.
+ * @param {{ assertionResults: { status: string, fullName: string, failureMessages: string[] }[] }} file
+ */
+function failures(file) {
+  const failed = file.assertionResults.filter((test) => test.status === 'failed');
+  return failed.map((test) => `${test.fullName}: ${(test.failureMessages[0] ?? '').split('\n')[0]}`);
 }
 
 /**

@@ -1,16 +1,18 @@
 // The stream over WebSockets, at the real objects, which are evicted between. What readers may have is in test/protocol/stream.test.ts.
 import { evictDurableObject, runInDurableObject, SELF } from 'cloudflare:test';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { STREAM_ACKNOWLEDGE_MS, STREAM_NETWORK_READERS_MAX } from '../../src/protocol/limits.ts';
+import { eventOf, PEER_JOINED } from '../../src/protocol/message.ts';
 import type { StreamReader } from '../../src/protocol/stream.ts';
-import { broadcast, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
+import type { JsonObject } from '../../src/protocol/types.ts';
+import { broadcast as broadcastAt, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
 
 interface Frame {
   readonly type: string;
   readonly cursor: string;
   readonly missed?: number | null;
   readonly guid?: number;
-  readonly messages?: readonly { id: string; data: object; hops: number; received_at: number }[];
+  readonly messages?: readonly { id: string; data: JsonObject; hops: number; received_at: number }[];
 }
 
 /** A reader of a node's stream, and what it was told. */
@@ -38,13 +40,26 @@ async function connect(slot: number, query: string, headers: Record<string, stri
   return reader;
 }
 
-const idsOf = (frames: readonly Frame[]) => frames.flatMap(({ messages = [] }) => messages.map(({ id }) => id));
+/** Messages of these tests: announcements of members may still be on their way when they begin. */
+const idsOf = (frames: readonly Frame[]) =>
+  frames.flatMap(({ messages = [] }) =>
+    messages.filter(({ data }) => eventOf(data)?.name !== PEER_JOINED).map(({ id }) => id),
+  );
 const metric = async (slot: number, name: string, labels: object = {}) =>
   (await callsOf(slot).samples()).find((sample) => sample.name === name && matches(sample.labels, labels))?.value;
 const matches = (of: object, labels: object) =>
   Object.entries(labels).every(([key, value]) => Reflect.get(of, key) === value);
 
+const sent: string[] = [];
+async function broadcast(slot: number, data: object): Promise<string> {
+  const id = await broadcastAt(slot, data);
+  sent.push(id);
+  return id;
+}
+
 beforeAll(() => startNetwork());
+// No test is brought what another has sent.
+beforeEach(() => everywhere(sent));
 
 describe('the stream over Server-Sent Events', () => {
   it('gives the same frames, goes on after the last id, and ends when the reader goes', async () => {
