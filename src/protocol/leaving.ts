@@ -7,7 +7,7 @@ import { REPAIRS_MAX, WANTED_MAX } from './limits.ts';
 import { startJoin } from './membership.ts';
 import { PEER_LEAVING, type Draft } from './message.ts';
 import { draftOwn, originate } from './originating.ts';
-import { onlyMe, wholeRing } from './tree.ts';
+import { onlyMe } from './tree.ts';
 import { err, ok, type JsonObject, type Result } from './types.ts';
 import { keepers } from './whom.ts';
 
@@ -20,8 +20,8 @@ const COPIES_MAX = 4;
 /** Messages that are copied, the latest: what came before was compared with peers in several rounds (guess). */
 const COPIED_MAX = 5_000;
 
-/** Ignored peers that a leaver keeps trying. */
-const IGNORED_MAX = 16;
+/** Peers in trouble that a leaver keeps trying. */
+const TROUBLED_MAX = 16;
 
 /** What a leaver says: the incarnation that leaves, so that a later one may come back. */
 export function farewellOf({ state, self }: Context): JsonObject {
@@ -56,13 +56,13 @@ export function leave(
 
 /**
  * Nobody will compare mempools with this node any more, so what it accepted goes once more, past the tree: to some who are there, for others
- * to find it at, whatever the tree's delegates did with it, and to those who are not there now.
+ * to find it at, whatever the tree's delegates did with it, and to those who are not there now, or were not just now.
  */
 function leaveCopies(context: Context): Effect[] {
   const { state, config, now } = context;
   const ids = state.mempool.originated(now).slice(-COPIED_MAX).reverse();
-  const ignored = state.roster.ignoredIn(wholeRing(state.guid ?? 0));
-  const targets = [...keepers(state.roster, config.hostedPrefix, COPIES_MAX), ...ignored.slice(0, IGNORED_MAX)];
+  const troubled = state.roster.troubled().slice(0, TROUBLED_MAX);
+  const targets = [...keepers(state.roster, config.hostedPrefix, COPIES_MAX), ...troubled];
   const effects: Effect[] = [];
   for (let start = 0; start < ids.length; start += WANTED_MAX) {
     const some = ids.slice(start, start + WANTED_MAX);

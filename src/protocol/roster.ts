@@ -243,6 +243,14 @@ export class Roster {
       .map((peer) => peer.guid);
   }
 
+  /** GUIDs that have been there, have not left, and did not answer of late, in ascending order. */
+  troubled(): Guid[] {
+    const troubled = [...this.#peers.restless()].filter(
+      (peer) => peer.proved && (peer.state === 'suspect' || peer.state === 'ignored'),
+    );
+    return troubled.map((peer) => peer.guid);
+  }
+
   /** GUIDs known, `self` included, as intervals; cut off after the last that fits. */
   intervals(self: Guid): readonly Interval[] {
     const { changes } = this.#peers;
