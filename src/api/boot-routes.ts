@@ -9,6 +9,7 @@ import { busy, invalidInput, ProblemError, unauthenticated } from './problem.ts'
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
+import { staleRecord } from './stale-record.ts';
 import { challengeView, joinedView } from './views.ts';
 
 /** By then it has asked more of its nodes, or taken more of its backup. */
@@ -96,13 +97,7 @@ function refusalOf(error: JoinRefusal): ProblemError {
         `${error.group} has ${error.max} members, as many as one domain may have`,
       );
     case 'stale-record':
-      return new ProblemError(
-        'stale-record',
-        `the next record of this key needs an incarnation above ${error.incarnation}`,
-        {
-          errors: [{ path: 'incarnation', message: `must be above ${error.incarnation}` }],
-        },
-      );
+      return staleRecord(error.incarnation);
     case 'busy':
       return busy();
     case 'restoring':

@@ -83,20 +83,24 @@ function isCertified(
 
 /**
  * The members of a list that are proved: certified by the boot node, by their own word where they say that they are, and at an address
- * that a peer may have. The others are left out: whoever told of them may have been told so.
+ * that a peer may have. The others are left out: whoever told of them may have been told so. `isOwn` says of a member at an address of this
+ * deployment's own whether it is the node there: any member can sign that it is; without it they are left out.
  */
 export async function provenMembers(
   members: readonly Member[],
   authority: Authority,
   policy: AddressPolicy,
   now: Millis,
+  isOwn: (member: Member) => Promise<boolean> = async () => false,
 ): Promise<Member[]> {
   const proven = await Promise.all(
     members.map(async (member) => {
-      if (addressFault(member.address, policy) !== null) return false;
+      const fault = addressFault(member.address, policy);
+      if (fault !== null && fault !== 'own-host') return false;
       const { guid, publicKey, certificate } = member;
       if (!(await verifyCertificate(authority, guid, publicKey, certificate, now))) return false;
-      return await verifyRecord(member, authority.network);
+      if (!(await verifyRecord(member, authority.network))) return false;
+      return fault === null || (await isOwn(member));
     }),
   );
   return members.filter((_, index) => proven[index]);
