@@ -35,7 +35,7 @@ import { createLog, type Log } from '../shell/log.ts';
 import { NodeEffects } from './node-effects.ts';
 import { NodeReader } from '../shell/node-reader.ts';
 import { NodeTrust } from '../shell/node-trust.ts';
-import type { NodeCalls } from './stubs.ts';
+import type { NodeCalls } from '../shell/node-calls.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
