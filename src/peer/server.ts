@@ -14,6 +14,8 @@ const REQUEST_MS = 30_000;
 /** Callers come again within a sync interval, or not soon. */
 const KEEP_ALIVE_MS = 65_000;
 
+const IDLE_POLL_MS = 10;
+
 /** How the app hears who calls, see ApiConfig.clientAddressHeader. Set here, whatever a caller sends under this name. */
 export const CLIENT_HEADER = 'pychain-client-address';
 
@@ -74,10 +76,13 @@ function asOwn(request: Request, { address, proxyHeader }: ServeOptions, remote:
 }
 
 async function close(server: Server, graceMs: number): Promise<void> {
+  if (!server.listening) return;
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  // A connection whose request has ended is kept for the next one, which would not be taken.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_POLL_MS);
+  const late = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
-  clearTimeout(timer);
+  clearInterval(idle);
+  clearTimeout(late);
 }
