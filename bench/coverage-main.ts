@@ -1,11 +1,12 @@
-// `npm run coverage -- [--nodes 4,16,64,256] [--fanout 64] [--single 100] [--at-once 20] [--json]`: a table of how far and how
-// often messages travel. Exits with 1 where a message is missing, came twice, or made too many hops.
+// `npm run coverage -- [--nodes 4,16,64,256] [--deployments 1] [--fanout 64] [--single 100] [--at-once 20] [--json]`:
+// a table of how far and how often messages travel, among the nodes of one deployment or of several of so many nodes each. Exits with 1 where a message is missing, came twice, or made too many hops.
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { measureCoverage, type Coverage } from './coverage.ts';
 
 const { values } = parseArgs({
   options: {
+    'deployments': { type: 'string', default: '1' },
     'nodes': { type: 'string', default: '4,16,64,256' },
     'fanout': { type: 'string', default: '64' },
     'single': { type: 'string', default: '100' },
@@ -17,8 +18,9 @@ const { values } = parseArgs({
 const results: Coverage[] = [];
 for (const nodes of values.nodes.split(',').map(Number)) {
   for (const fanout of values.fanout.split(',').map(Number)) {
-    process.stderr.write(`${nodes} nodes, fan-out ${fanout} …\n`);
-    const options = { nodes, fanout, single: Number(values.single), atOnce: Number(values['at-once']) };
+    const deployments = Number(values.deployments);
+    process.stderr.write(`${deployments} x ${nodes} nodes, fan-out ${fanout} …\n`);
+    const options = { deployments, nodes, fanout, single: Number(values.single), atOnce: Number(values['at-once']) };
     results.push(await measureCoverage(options, Math.random));
   }
 }
@@ -31,6 +33,7 @@ process.exitCode = results.every(sound) ? 0 : 1;
 
 function render(runs: readonly Coverage[]): string {
   const head = [
+    'deployments',
     'nodes',
     'fan-out',
     'messages',
@@ -46,6 +49,7 @@ function render(runs: readonly Coverage[]): string {
   const table = new Table({ head, style: { head: [], border: [] }, colAligns: head.map(() => 'right') });
   for (const run of runs) {
     table.push([
+      run.deployments,
       run.nodes,
       run.fanout,
       run.messages,

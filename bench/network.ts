@@ -17,8 +17,13 @@ export interface Message {
   readonly originator: { readonly guid: number };
 }
 
-export interface Measured extends LocalNetwork {
+/** A deployment that can be asked. */
+export interface Hosted {
+  readonly url: string;
   readonly nodes: number;
+}
+
+export interface Measured extends LocalNetwork, Hosted {
   /** Milliseconds from the start of workerd until everybody knows everybody. */
   readonly startMs: number;
   /** What the runtime printed beside log lines, and lines of level ERROR and CRITICAL. */
@@ -100,7 +105,7 @@ export async function getJson(url: string): Promise<unknown> {
 
 /** Originates a message; gives its id. Waits and tries again where the node says that it's busy. */
 export async function broadcast(
-  network: LocalNetwork,
+  network: Pick<Hosted, 'url'>,
   slot: number,
   data: object,
   ttlSeconds?: number,
@@ -119,7 +124,7 @@ export async function broadcast(
 }
 
 /** All messages of a node in the order in which it shows them, the boot node's announcements left out. */
-export async function messagesOf(network: Pick<LocalNetwork, 'url'>, slot: number): Promise<Message[]> {
+export async function messagesOf(network: Pick<Hosted, 'url'>, slot: number): Promise<Message[]> {
   const all: Message[] = [];
   let cursor: string | null = null;
   do {
@@ -135,7 +140,7 @@ export async function messagesOf(network: Pick<LocalNetwork, 'url'>, slot: numbe
 }
 
 /** Sums over all nodes of what `/metrics` says: metric with labels as printed, and the sum over its labels by bare name. */
-export async function totals(network: Measured): Promise<Map<string, number>> {
+export async function totals(network: Hosted): Promise<Map<string, number>> {
   const sums = new Map<string, number>();
   const slots = Array.from({ length: network.nodes }, (_, index) => index + 1);
   await inParallel(slots, async (slot) => {

@@ -64,3 +64,17 @@ test('nodes of all deployments, each of which knows the others', async () => {
   await apart.refresh('all', STOP);
   expect(apart.ready).toBe(false);
 });
+
+test('one that has left is waited for by nobody, and waits for nobody', async () => {
+  const boot = { guid: 0, max_guid: 3, peers: { alive: 3 } };
+  const stays = (peers: object) => ({ ...node(1, 3, 0), peers });
+  const gone = { ...node(3, 3, 0), left_at: 1_700_000_000 };
+  const other = { ...node(2, 3, 0), peers: { alive: 1, left: 1 } };
+  const view = new NetworkView([clientOf({ boot, 1: stays({ alive: 1, left: 1 }), 2: other, 3: gone })], 3);
+  await view.refresh('all', STOP);
+  expect(view.ready).toBe(true);
+  // Who has left does not count as one that is known.
+  const behind = new NetworkView([clientOf({ boot, 1: stays({ alive: 0, left: 1 }), 2: other, 3: gone })], 3);
+  await behind.refresh('all', STOP);
+  expect(behind.ready).toBe(false);
+});

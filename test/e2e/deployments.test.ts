@@ -2,19 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startDeployment, startDeployments, type Deployment } from '../../bench/deployments.ts';
-import { eventually, getJson } from '../../bench/network.ts';
-
-let folder: string;
-const running: Deployment[] = [];
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pychain-deployments-'));
-});
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((deployment) => deployment.dispose()));
-  rmSync(folder, { recursive: true });
-});
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { sendAndCount, hopsBound } from '../../bench/coverage.ts';
+import {
+  atRest,
+  NEIGHBOURLY,
+  placesOf,
+  startDeployment,
+  startDeployments,
+  type Deployment,
+} from '../../bench/deployments.ts';
+import { startKillable, type Killable } from '../../bench/killable.ts';
+import { broadcast, eventually, getJson, inParallel, messagesOf, TOKEN, type Hosted } from '../../bench/network.ts';
+import { freePort } from '../../src/cli/ports.ts';
+import { seededRandom } from '../support/network.ts';
 
 const QUIET = { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0' };
 
@@ -23,6 +24,16 @@ interface Page {
 }
 
 describe('a deployment that joins the network of another', () => {
+  let folder: string;
+  const running: Deployment[] = [];
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'pychain-deployments-'));
+  });
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((deployment) => deployment.dispose()));
+    rmSync(folder, { recursive: true });
+  });
+
   it('hosts no boot node, and a node that comes later knows its neighbours at once', async () => {
     const [first] = await startDeployments(1, 1, QUIET);
     if (!first) throw new Error('it did not start');
@@ -49,5 +60,94 @@ describe('a deployment that joins the network of another', () => {
     ]);
     expect(await status(1, after)).toMatchObject({ guid: 2 });
     expect([...first.trouble, ...before.trouble, ...after.trouble]).toEqual([]);
+  });
+});
+
+describe('three deployments of two nodes', () => {
+  const NODES = 2;
+  const VARS = { FANOUT: '2' };
+  let folder: string;
+  let started: Deployment[] = [];
+  /** A process of its own, that can be killed. */
+  let third: Killable;
+  let all: readonly Hosted[] = [];
+  let restart: () => Killable;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pychain-deployments-'));
+    started = await startDeployments(2, NODES, VARS);
+    const port = await freePort('127.0.0.1', 0);
+    const boot = started[0]?.url ?? '';
+    restart = () => startKillable(NODES, folder, port, { ...NEIGHBOURLY, ...VARS, BOOT_NODE: boot });
+    third = restart();
+    await third.ready;
+    all = [...started, { url: third.url, nodes: NODES }];
+    await atRest(all);
+  });
+  afterAll(async () => {
+    await Promise.all([third.kill(), ...started.map((deployment) => deployment.dispose())]);
+    rmSync(folder, { recursive: true, maxRetries: 10, retryDelay: 100 });
+  });
+
+  it('every message is at every node, once, within the bound of hops, whoever sends it', async () => {
+    const run = await sendAndCount(all, { single: 10, atOnce: 3 * NODES }, seededRandom(21));
+    expect(run).toMatchObject({ messages: 10 + 3 * NODES, missing: 0, deliveriesPerNode: 1 });
+    expect(run.hopsMax).toBeLessThanOrEqual(hopsBound(3 * NODES, 2));
+  });
+
+  it('a node that leaves is known to have left in all of them, and to the boot node', async () => {
+    const leaver = { url: started[1]?.url ?? '', slot: 2 };
+    const operate = async (what: string) => {
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      return await (
+        await fetch(`${leaver.url}/n/${leaver.slot}/api/v1/network/${what}`, { method: 'POST', headers })
+      ).json();
+    };
+    const { guid } = (await operate('leave')) as { guid: number };
+    const others = placesOf(all).filter(
+      ({ deployment, slot }) => deployment.url !== leaver.url || slot !== leaver.slot,
+    );
+    const states = async () =>
+      await inParallel(others, async ({ deployment, slot }) => {
+        return ((await getJson(`${deployment.url}/n/${slot}/api/v1/members/${guid}`)) as { state: string }).state;
+      });
+    await eventually('all know', async () => (await states()).every((state) => state === 'left'), 20_000);
+    const atBoot = async () =>
+      ((await getJson(`${started[0]?.url}/api/v1/members`)) as { members: { guid: number }[] }).members.map(
+        (m) => m.guid,
+      );
+    await eventually('the boot node knows', async () => !(await atBoot()).includes(guid), 20_000);
+    await operate('return');
+    await eventually('it is back', async () => (await states()).every((state) => state === 'alive'), 40_000);
+    expect(await atBoot()).toContain(guid);
+  });
+
+  it('one that is killed while all broadcast, and started again, has everything, and so have the others', async () => {
+    const accepted: string[] = [];
+    const send = async (from: readonly Hosted[], text: string) => {
+      const sent = await Promise.all(
+        placesOf(from).map(({ deployment, slot }) => broadcast(deployment, slot, { text })),
+      );
+      accepted.push(...sent);
+    };
+    await send(all, 'right before');
+    await third.kill();
+    await send(started, 'meanwhile');
+    third = restart();
+    await send(started, 'while it starts');
+    await third.ready;
+    await send(all, 'after');
+    await eventually(
+      'all has arrived everywhere',
+      async () => {
+        const stored = await inParallel(placesOf(all), ({ deployment, slot }) => messagesOf(deployment, slot));
+        return stored.every((messages) => {
+          const there = new Set(messages.map(({ id }) => id));
+          return accepted.every((id) => there.has(id));
+        });
+      },
+      60_000,
+    );
+    expect(started.flatMap(({ trouble }) => trouble)).toEqual([]);
   });
 });

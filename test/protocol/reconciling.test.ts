@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { CounterName } from '../../src/protocol/counters.ts';
 import { RECONCILE_AFTER_MS, WANTED_MAX } from '../../src/protocol/limits.ts';
 import { TestNetwork } from '../support/network.ts';
-import { member } from '../support/signed.ts';
+import { member, outsider } from '../support/signed.ts';
 import { Machine, MINE, only } from './machine.ts';
 
 const ROUND_MS = 90_000;
@@ -129,6 +129,30 @@ describe('messages that were asked for', () => {
     expect(machine.state.roster.get(4)?.failures).toBe(0);
     expect(fail(machine)).toEqual([]);
     expect(machine.state.roster.get(4)?.failures).toBe(1);
+  });
+
+  it('are asked of one peer, which is told no doubts a second time, and of another when that took too long', () => {
+    const machine = new Machine([member(2), member(3), member(4)]);
+    machine.submit({ type: 'sync-failed', guid: 2, reason: 'silent' });
+    const frame = { ranges: [[null, [id]] as const] };
+    expect(only(machine.round(), 'sync').every(({ request }) => request.doubted.length === 1)).toBe(true);
+    const wanted = (guid: number) => only(machine.answerSync(guid, { frame }), 'sync').map(({ request }) => request);
+    expect(wanted(4)).toMatchObject([{ wanted: [id], doubted: [] }]);
+    expect(wanted(3)).toEqual([]);
+    machine.answerSync(4);
+    machine.round();
+    expect(wanted(3)).toMatchObject([{ wanted: [id] }]);
+  });
+
+  it('are not asked for that were refused, their originator being unknown, until it is known', () => {
+    const machine = new Machine([member(4)]);
+    for (let count = 0; count < 9; count++) machine.state.unverified.isWantedLater(id, 77);
+    const frame = { ranges: [[null, [id]] as const] };
+    machine.round();
+    expect(only(machine.answerSync(4, { frame }), 'sync')).toEqual([]);
+    machine.know(outsider(77));
+    machine.round();
+    expect(only(machine.answerSync(4, { frame }), 'sync')).toMatchObject([{ request: { wanted: [id] } }]);
   });
 
   it('are not where there was an answer, or they have come', () => {
