@@ -178,15 +178,21 @@ describe('a newcomer', () => {
   });
 
   test('goes on at the next attempt with work that takes longer than one may, and leaves others their turn', async () => {
-    const boot = bootNode({ bits: 14 });
     // By this clock a turn of work takes three seconds, until it is set right.
     let jump = 3_000;
     let ahead = 0;
-    const client = clientOf(boot.fetch, { now: () => Date.now() + (ahead += jump) });
-    const who = await joiner();
+    const begin = async () => {
+      const boot = bootNode({ bits: 14 });
+      const client = clientOf(boot.fetch, { now: () => Date.now() + (ahead += jump) });
+      const who = await joiner();
+      return { boot, client, who, first: await client.join(who) };
+    };
     let ticks = 0;
     const ticking = setInterval(() => ticks++, 0);
-    const first = await client.join(who);
+    let begun = await begin();
+    // Four times in ten the first turns happen to do it.
+    for (let luck = 0; begun.first.ok && luck < 50; luck++) begun = await begin();
+    const { boot, client, who, first } = begun;
     expect(first).toMatchObject({
       ok: false,
       error: { reason: expect.stringMatching(/14 bits of work are not done/) },
