@@ -1,15 +1,15 @@
-// The HTTP API, put together: the boot node at /api/v1, each hosted node at /n/<slot>/api/v1. What it asks is behind
-// ports.ts, so the same app runs in the Worker and in a Node.js process.
+// The HTTP API, put together: the boot node at /api/v1, each hosted node at /n/<slot>/api/v1; or a node that has a host of its own, at
+// /api/v1. What it asks is behind ports.ts, so the same app runs in the Worker and in a Node.js process.
 import { Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import { backupRoutes } from './backup-routes.ts';
 import { bootRoutes, messageRefusals } from './boot-routes.ts';
 import { commonRoutes } from './common-routes.ts';
-import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeEnv } from './env.ts';
+import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeApiOptions, NodeEnv } from './env.ts';
 import { leaveRoutes } from './leave-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { documentEndpoint } from './openapi.ts';
-import type { Gateways } from './ports.ts';
+import type { Gateways, NodeGateway } from './ports.ts';
 import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
 import { readCapped } from './read-capped.ts';
 import { mount } from './route.ts';
@@ -18,6 +18,8 @@ import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
+/** Of a node that has a host of its own. */
+const OWN_BASE = '/api/v1';
 /** IPv6 with an embedded IPv4 address. */
 const CLIENT_ADDRESS_CHARS_MAX = 45;
 const SLOT = /^[1-9][0-9]{0,8}$/;
@@ -32,22 +34,11 @@ const PATH_CHARS_MAX = 200;
 
 /** The API over the given gateways. Its `fetch` never throws on what a caller sends. */
 export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>();
-  app.onError(errorHandler(log));
-  app.notFound(notFoundHandler(() => app.routes));
-
-  app.use(requestId());
-  app.use(clientAddress(config));
-  app.use(accessLog(config, log));
-  app.use(commonHeaders());
-  app.use(drainSmallBodies());
+  const app = frame(config, log, (path) => nodeName(path, config));
   app.use('/n/:slot/*', chooseNode(gateways, config));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
-  const ofNode = [...nodeRoutes(config), ...streamRoutes(config), ...leaveRoutes];
   const ofBoot = [...bootRoutes(config), ...backupRoutes];
-  app.route(NODE_BASE, mount(commonRoutes, config, log));
-  app.route(NODE_BASE, mount(ofNode, config, log));
-  app.route(NODE_BASE, mount([documentEndpoint([...commonRoutes, ...ofNode])], config, log));
+  mountNode(app, NODE_BASE, config, log);
   app.route(BOOT_BASE, mount(commonRoutes, config, log));
   app.route(BOOT_BASE, mount(ofBoot, config, log));
   app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...ofBoot])], config, log));
@@ -60,6 +51,36 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   return app;
 }
 
+/** The API of one node that has a host of its own: at /api/v1 of it. Logged as `node`. */
+export function createNodeApp({ node, config, log }: NodeApiOptions): Hono<ApiEnv> {
+  const app = frame(config, log, () => 'node');
+  app.use(`${OWN_BASE}/*`, answeredBy(node));
+  mountNode(app, OWN_BASE, config, log);
+  app.get('/', (c) => c.json({ network: config.protocol.network, version: VERSION, see: [`${OWN_BASE}/status`] }));
+  return app;
+}
+
+/** What every request goes through. */
+function frame(config: ApiConfig, log: ApiLog, nameOf: (path: string) => string): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.onError(errorHandler(log));
+  app.notFound(notFoundHandler(() => app.routes));
+  app.use(requestId());
+  app.use(clientAddress(config));
+  app.use(accessLog(nameOf, log));
+  app.use(commonHeaders());
+  app.use(drainSmallBodies());
+  return app;
+}
+
+/** All that a node of the ring answers. */
+function mountNode(app: Hono<ApiEnv>, base: string, config: ApiConfig, log: ApiLog): void {
+  const ofNode = [...nodeRoutes(config), ...streamRoutes(config), ...leaveRoutes];
+  app.route(base, mount(commonRoutes, config, log));
+  app.route(base, mount(ofNode, config, log));
+  app.route(base, mount([documentEndpoint([...commonRoutes, ...ofNode])], config, log));
+}
+
 /** Where a call comes from, cut to what an address has at most: not every header is what the platform put there. */
 function clientAddress({ clientAddressHeader }: ApiConfig): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -70,10 +91,10 @@ function clientAddress({ clientAddressHeader }: ApiConfig): MiddlewareHandler<Ap
 }
 
 /** A line a request at DEBUG, in the log of the node that was asked: above it, a stranger could fill the logs. */
-function accessLog(config: ApiConfig, log: ApiLog): MiddlewareHandler<ApiEnv> {
+function accessLog(nameOf: (path: string) => string, log: ApiLog): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const { method, path } = c.req;
-    const name = nodeName(path, config);
+    const name = nameOf(path);
     c.set('nodeName', name);
     await next();
     // Whoever watches asks these all the time; nobody wants to read that.
@@ -120,6 +141,14 @@ function chooseNode(gateways: Gateways, config: ApiConfig): MiddlewareHandler<No
       const exist = config.nodeCount === 0 ? 'none are hosted here' : `slots 1 to ${config.nodeCount} exist`;
       throw new ProblemError('no-such-slot', `no node at this slot: ${exist}`);
     }
+    c.set('node', node);
+    c.set('directory', node);
+    await next();
+  };
+}
+
+function answeredBy(node: NodeGateway): MiddlewareHandler<NodeEnv> {
+  return async (c, next) => {
     c.set('node', node);
     c.set('directory', node);
     await next();

@@ -16,7 +16,7 @@ export interface ApiConfig {
   readonly protocol: Pick<ProtocolConfig, 'network' | 'messageTtlMs'>;
 }
 
-/** Where things go that an operator should know and a caller must not. `node`: a slot, `boot`, or `worker` for the rest. */
+/** Where things go that an operator should know and a caller must not. `node`: a slot, `boot`, `worker` for the rest, `node` for a node alone. */
 export type ApiLog = (
   node: string,
   level: 'DEBUG' | 'WARNING' | 'ERROR',
@@ -26,6 +26,13 @@ export type ApiLog = (
 
 export interface ApiOptions {
   readonly gateways: Gateways;
+  readonly config: ApiConfig;
+  readonly log: ApiLog;
+}
+
+/** A node that has a host of its own. */
+export interface NodeApiOptions {
+  readonly node: NodeGateway;
   readonly config: ApiConfig;
   readonly log: ApiLog;
 }

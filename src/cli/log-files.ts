@@ -41,7 +41,7 @@ interface LogFile {
   dropped: number;
 }
 
-/** Writes what a local network prints to the files that `pychain tail` follows. */
+/** Writes what a local network prints to the files that `pychain tail` follows, and what a node alone logs. */
 export class LogFiles {
   readonly #options: Required<LogFilesOptions>;
   readonly #files = new Map<string, LogFile>();
@@ -67,6 +67,9 @@ export class LogFiles {
       this.#append('worker.log', `${line.time.toISOString()} ${line.level} ${text}\n`);
     } else if (record.node === 'worker') {
       this.#append('worker.log', `${formatRecord(record)}\n`);
+    } else if (record.node === 'node') {
+      // Of a node that has a process, and this folder, of its own.
+      this.#append(`${record.log}.log`, `${formatRecord(record)}\n`);
     } else {
       this.#append(join(record.node, `${record.log}.log`), `${formatRecord(record)}\n`);
     }

@@ -10,7 +10,7 @@ export type LogName = (typeof LOG_NAMES)[number];
 const recordSchema = z.looseObject({
   time: z.number(),
   level: z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']),
-  node: z.string().regex(/^(boot|worker|[1-9]\d{0,9})$/),
+  node: z.string().regex(/^(boot|node|worker|[1-9]\d{0,9})$/),
   log: z.enum(LOG_NAMES),
   event: z.string(),
 });

@@ -14,6 +14,7 @@ import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
 import { LOG_NAMES } from './log-line.ts';
+import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, runNode, type NodeArguments } from './node.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
 import { up } from './up.ts';
@@ -29,6 +30,7 @@ function program(done: (code: ExitCode) => void): Command {
     .configureOutput({ writeErr: () => undefined })
     .addHelpText('after', EXIT_HELP);
   addUp(root, done);
+  addNode(root, done);
   addQueries(root, done);
   addBroadcast(root, done);
   addLeave(root, done);
@@ -36,13 +38,15 @@ function program(done: (code: ExitCode) => void): Command {
   return root;
 }
 
+const collect = (value: string, before: string[]) => [...before, value];
+const SET_VARIABLE = 'set a variable, before the environment; repeat for more';
+
 function addUp(root: Command, done: (code: ExitCode) => void): void {
-  const collect = (value: string, before: string[]) => [...before, value];
   root
     .command('up')
     .description('run a local network: a boot node and nodes, in workerd')
     .argument('[nodes]', `number of nodes (default: NODE_COUNT, that of earlier runs, or ${DEFAULT_NODES})`)
-    .option('-e, --env <NAME=VALUE>', 'set a variable, before the environment; repeat for more', collect, [])
+    .option('-e, --env <NAME=VALUE>', SET_VARIABLE, collect, [])
     .option(
       '--deployments <count>',
       'as many deployments of so many nodes each, on ports of their own (default: that of earlier runs, or 1)',
@@ -64,6 +68,24 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
         const { env: variables, deployments, ...rest } = options;
         done(await up({ nodes, deployments, variables, ...rest }));
       },
+    );
+}
+
+function addNode(root: Command, done: (code: ExitCode) => void): void {
+  root
+    .command('node')
+    .description('run a node of a network elsewhere, in a process of its own')
+    .option('--boot <url>', 'the network that it joins (default: BOOT_NODE)')
+    .option('--address <url>', 'where others reach it (default: PUBLIC_URL)')
+    .option('--listen <address:port>', 'where it listens; port 0 for any free one', DEFAULT_LISTEN)
+    .option('-e, --env <NAME=VALUE>', SET_VARIABLE, collect, [])
+    .option('--leave-on-exit', 'leave the network when stopped, and come back at the next start', false)
+    .option('--stop-seconds <seconds>', 'how long a stop may deliver what is owed', DEFAULT_STOP_SECONDS)
+    .option('--client-header <name>', 'header in which a proxy in front says who calls, such as X-Real-IP')
+    .option('--json', 'one JSON object per line', false)
+    .addHelpText('after', `\nVariables: ${knownVariables().join(', ')}`)
+    .action(async ({ env: variables, ...rest }: Omit<NodeArguments, 'variables'> & { env: string[] }) =>
+      done(await runNode({ variables, ...rest })),
     );
 }
 

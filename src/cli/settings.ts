@@ -10,6 +10,15 @@ export const DEFAULT_NODES = 4;
 export const DEFAULT_PORT = 8787;
 export const DEFAULT_HOST = '127.0.0.1';
 
+/** The original's. */
+const SERVER_STORAGE = '/usr/local/etc/pychain';
+const SERVER_LOGS = '/var/log/pychain';
+
+export interface Folders {
+  readonly storageDir: string;
+  readonly logDir: string;
+}
+
 /** Variables that the runner reads itself; the Worker does not know them. */
 export const RUNNER_VARIABLES = ['STORAGE_DIR', 'LOG_DIR'] as const;
 
@@ -49,9 +58,14 @@ export function mergeEnvironment(assigned: Env, processEnv: Env): Record<string,
 }
 
 /** The folders, as absolute paths; logs go to STORAGE_DIR too by default, so one folder holds a local network. */
-export function folders(env: Env): { storageDir: string; logDir: string } {
+export function folders(env: Env): Folders {
   const storageDir = resolve(env['STORAGE_DIR'] || DEFAULT_DIR);
   return { storageDir, logDir: env['LOG_DIR'] ? resolve(env['LOG_DIR']) : storageDir };
+}
+
+/** The folders of a node that has a process of its own: where the original has them. */
+export function serverFolders(env: Env): Folders {
+  return { storageDir: resolve(env['STORAGE_DIR'] || SERVER_STORAGE), logDir: resolve(env['LOG_DIR'] || SERVER_LOGS) };
 }
 
 /** What the Worker gets of the merged environment. */

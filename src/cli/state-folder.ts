@@ -84,7 +84,7 @@ export async function lockFolder(storageDir: string): Promise<{ release(): Promi
     const pid = (await readFile(pidFile(storageDir), 'utf8').catch(() => '')).trim();
     const who = /^\d+$/.test(pid) ? ` (process ${pid})` : '';
     throw new CliError(
-      `${storageDir}: another "pychain up"${who} runs on this folder; stop it, or give another folder with -e STORAGE_DIR=DIR and another port with --port`,
+      `${storageDir}: another pychain${who} runs on this folder; stop it, or give another folder with -e STORAGE_DIR=DIR, and another port with --port (a node: --listen)`,
     );
   }
   await writeFile(pidFile(storageDir), `${process.pid}\n`);

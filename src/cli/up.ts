@@ -8,10 +8,10 @@ import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import type { LocalNetwork } from './local-network.ts';
 import { LogFiles } from './log-files.ts';
 import { NetworkView } from './network-view.ts';
-import { onParentGone } from './parent.ts';
 import { urlHost } from './ports.ts';
 import { createReporter, type Reporter, type UpFacts } from './reporter.ts';
 import * as settings from './settings.ts';
+import { stopOnSignals } from './signals.ts';
 import * as state from './state-folder.ts';
 
 /** Arguments of `pychain up`, as given. */
@@ -104,7 +104,7 @@ function checkToken(vars: Readonly<Record<string, string>>, file: string): void 
 }
 
 async function run(plan: Plan, reporter: Reporter): Promise<ExitCode> {
-  const stop = stopOnSignals(reporter);
+  const stop = stopOnSignals(() => reporter.stopping());
   const { facts, deployments } = plan;
   const logs = deployments.map(({ logDir }) => new LogFiles({ logDir, onFault: (line) => reporter.warning(line) }));
   const startedAt = performance.now();
@@ -221,26 +221,4 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 async function pause(ms: number, stop: AbortSignal): Promise<void> {
   await sleep(Math.min(ms, TIMER_MS_MAX), undefined, { signal: stop }).catch(() => undefined);
-}
-
-/** The first signal asks for an orderly stop, the second does not wait for it. A parent that goes asks for one too. */
-function stopOnSignals(reporter: Reporter): AbortSignal {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) return;
-    controller.abort();
-    reporter.stopping();
-  };
-  onParentGone(stop);
-  for (const [signal, number] of [
-    ['SIGINT', 2],
-    ['SIGTERM', 15],
-    ['SIGHUP', 1],
-  ] as const) {
-    process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
-      stop();
-    });
-  }
-  return controller.signal;
 }

@@ -1,6 +1,6 @@
 // The API's view of this deployment: gateways over Durable Object calls.
 import { waitUntil } from 'cloudflare:workers';
-import type { BootGateway, Gateways, JoinRefusal, NodeGateway, Sample } from '../api/ports.ts';
+import type { BootGateway, Gateways, JoinRefusal, Sample } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import { verifyRecord } from '../crypto/signatures.ts';
 import type { JoinRequest } from '../protocol/boot.ts';
@@ -11,6 +11,7 @@ import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import { bootFacade, type BootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
 import { peerClient } from '../shell/outside.ts';
+import { nodeGateway } from '../shell/node-calls.ts';
 import { askStream } from './stream-calls.ts';
 import { nodeStub } from './stubs.ts';
 
@@ -21,30 +22,11 @@ const GUID_CURSOR = /^\d{1,10}$/;
 export function createGateways(env: Env, config: Config): Gateways {
   return {
     boot: config.bootNode === null ? bootGateway(env, config) : null,
-    node: (slot) => (Number.isInteger(slot) && slot >= 1 && slot <= config.nodeCount ? nodeGateway(env, slot) : null),
-  };
-}
-
-function nodeGateway(env: Env, slot: number): NodeGateway {
-  const stub = nodeStub(env, slot);
-  return {
-    status: () => stub.status(),
-    async lookup(guid) {
-      return (await stub.member(guid))?.address ?? null;
+    node: (slot) => {
+      if (!Number.isInteger(slot) || slot < 1 || slot > config.nodeCount) return null;
+      const stub = nodeStub(env, slot);
+      return nodeGateway(stub, (request) => askStream(stub, request));
     },
-    member: (guid) => stub.member(guid),
-    members: (cursor, limit) => stub.members(cursor, limit),
-    signAnswer: (nonce, answer) => stub.signAnswer(nonce, hashOf(toCanonical(answer))),
-    admit: (call) => stub.admit(call),
-    sync: (request, caller) => (caller === null ? stub.sync(request, null) : stub.syncFrom(request)),
-    deliver: (caller, maxGuid, deliveries) => stub.deliverFrom(caller, maxGuid, deliveries),
-    originate: (origination) => stub.originate(origination),
-    leave: () => stub.leave(),
-    return: () => stub.return(),
-    messages: (cursor, limit) => stub.messages(cursor, limit),
-    message: (id) => stub.message(id),
-    stream: (request) => askStream(stub, request),
-    samples: () => stub.samples(),
   };
 }
 

@@ -29,7 +29,7 @@ import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMes
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
-import { EventReaders } from './event-readers.ts';
+import { EventReaders } from '../shell/event-readers.ts';
 import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
 import { createLog, type Log } from '../shell/log.ts';
 import { NodeEffects } from './node-effects.ts';
@@ -38,7 +38,7 @@ import { NodeStream } from './node-stream.ts';
 import { NodeTrust } from '../shell/node-trust.ts';
 import { withTimeout } from '../shell/timeout.ts';
 import { openStream } from './stream-calls.ts';
-import { nodeStub, slotOf, type NodeCalls } from './stubs.ts';
+import { nodeStub, slotOf, type HostedCalls } from './stubs.ts';
 
 /** When the alarm handler itself failed, it is tried again after this: the platform gives up after six times. */
 const ALARM_RETRY_MS = 30_000;
@@ -57,7 +57,7 @@ function knownSlot(ctx: DurableObjectState, meta: MetaTable): string {
   return slot;
 }
 
-export class NodeObject extends DurableObject<Env> implements NodeCalls {
+export class NodeObject extends DurableObject<Env> implements HostedCalls {
   readonly #config: Config;
   readonly #store: NodeStore;
   readonly #log: Log;

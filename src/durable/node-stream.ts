@@ -15,7 +15,7 @@ import {
   type StreamReader,
 } from '../protocol/stream.ts';
 import type { Millis } from '../protocol/types.ts';
-import { frameText } from './stream-text.ts';
+import { frameText } from '../shell/stream-text.ts';
 
 /** Close codes of ours, RFC 6455 section 7.4.2. */
 const BAD_MESSAGE = 4400;

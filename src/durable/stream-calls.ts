@@ -1,14 +1,14 @@
 // How the Worker asks an object for a stream: a request, since a WebSocket does not go through RPC. Both ends are here.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
-import type { EventReaders } from './event-readers.ts';
+import type { EventReaders } from '../shell/event-readers.ts';
 import type { NodeStream } from './node-stream.ts';
-import type { NodeCalls } from './stubs.ts';
+import type { HostedCalls } from './stubs.ts';
 
 /** Where the object says why it refuses; what it answers to a reader has none. */
 const REFUSAL = 'Pychain-Refusal';
 
 /** Asks the object. */
-export async function askStream(node: NodeCalls, request: StreamRequest): Promise<Response | StreamRefusal> {
+export async function askStream(node: HostedCalls, request: StreamRequest): Promise<Response | StreamRefusal> {
   const url = `https://stream/?${new URLSearchParams({ request: JSON.stringify(request) })}`;
   const headers = request.transport === 'websocket' ? { Upgrade: 'websocket' } : undefined;
   const response = await node.fetch(new Request(url, headers && { headers }));

@@ -9,6 +9,6 @@ export async function withTimeout<T>(work: Promise<T>, ms: number, what: string)
   try {
     return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timer);
+    if (timer !== null) clearTimeout(timer);
   }
 }

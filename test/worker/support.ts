@@ -2,7 +2,8 @@
 import { SELF } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/durable/env.ts';
-import { nodeStub, type NodeCalls } from '../../src/durable/stubs.ts';
+import { nodeStub } from '../../src/durable/stubs.ts';
+import type { NodeCalls } from '../../src/shell/node-calls.ts';
 
 export const bindings = env as unknown as Env & { readonly NODE_COUNT: string; readonly ADMIN_TOKEN: string };
 

@@ -86,6 +86,11 @@ export class EventReaders {
     }
   }
 
+  /** Ends all of them, as when their time is up. */
+  end(): void {
+    for (const own of this.#readers) this.#end(own, 'time');
+  }
+
   /** The connection takes more: gives it what there is, or waits. */
   async #pull(own: EventReader): Promise<void> {
     own.busySince = null;

@@ -1,6 +1,6 @@
 // The stream over Server-Sent Events: what its readers get, and when it ends. Time is the test's.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EventReaders } from '../../src/durable/event-readers.ts';
+import { EventReaders } from '../../src/shell/event-readers.ts';
 import {
   STREAM_ACKNOWLEDGE_MS,
   STREAM_COMMENT_MS,

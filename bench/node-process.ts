@@ -1,0 +1,80 @@
+// A node in a process of its own, as an operator starts it, which can be told to end or be killed.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const SCRIPT = join(import.meta.dirname, '../src/cli/main.ts');
+
+export interface NodeProcessOptions {
+  readonly boot: string;
+  readonly port: number;
+  /** STORAGE_DIR and LOG_DIR. */
+  readonly folder: string;
+  readonly vars: Readonly<Record<string, string>>;
+  readonly args?: readonly string[];
+}
+
+export interface NodeProcess {
+  readonly url: string;
+  readonly token: string;
+  /** Resolves with its GUID; rejects where the process ends before. */
+  readonly joined: Promise<number>;
+  /** Ends it with a signal; resolves with the exit code (null: killed) and what it wrote to standard error. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<{ readonly code: number | null; readonly trouble: string }>;
+}
+
+/** Starts `pychain node` on a loopback port, and resolves when it listens. Rejects with what it says where it doesn't. */
+export async function startNode({ boot, port, folder, vars, args = [] }: NodeProcessOptions): Promise<NodeProcess> {
+  const url = `http://127.0.0.1:${port}`;
+  const where = ['--boot', boot, '--address', url, '--listen', `127.0.0.1:${port}`, '--json'];
+  const assigned = Object.entries({ STORAGE_DIR: folder, LOG_DIR: folder, LOCAL_PEERS: 'on', ...vars });
+  const child = run(['node', ...where, ...assigned.flatMap(([name, value]) => ['-e', `${name}=${value}`]), ...args]);
+  const heard = hear(child);
+  await heard.event('listening');
+  const joined = heard.event('joined').then(({ guid }) => Number(guid));
+  // A test that ends it before is not told.
+  joined.catch(() => undefined);
+  return {
+    url,
+    token: readFileSync(join(folder, 'admin-token'), 'utf8').trim(),
+    joined,
+    async end(signal) {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it has ended: ${heard.trouble()}`);
+      child.kill(signal);
+      return { code: await heard.ended, trouble: heard.trouble() };
+    },
+  };
+}
+
+/** Starts the command line as a child process. */
+export function run(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [SCRIPT, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** What a child says: JSON lines on standard output, each an event once. */
+export function hear(child: ChildProcess) {
+  let trouble = '';
+  child.stderr?.on('data', (chunk: Buffer) => (trouble += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+  const events = new Map<string, Record<string, unknown>>();
+  const waiting = new Map<string, (facts: Record<string, unknown>) => void>();
+  if (child.stdout) {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const facts = JSON.parse(line) as Record<string, unknown>;
+      events.set(String(facts['event']), facts);
+      waiting.get(String(facts['event']))?.(facts);
+    });
+  }
+  return {
+    ended,
+    trouble: () => trouble,
+    event: (name: string) =>
+      new Promise<Record<string, unknown>>((resolve, reject) => {
+        const known = events.get(name);
+        if (known) resolve(known);
+        waiting.set(name, resolve);
+        void ended.then((code) => reject(new Error(`it ended with ${code} before ${name}: ${trouble}`)));
+      }),
+  };
+}

@@ -1,0 +1,225 @@
+// A node that has a process of its own: the same machine over node:sqlite, an HTTP server, timers, and a queue in a file.
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createNodeApp } from '../api/app.ts';
+import { JoinClient } from '../api/join-client.ts';
+import type { PeerClient } from '../api/peer-client.ts';
+import type { NodeStatus } from '../api/ports.ts';
+import type { Config } from '../config.ts';
+import { reasonOf } from '../protocol/reason.ts';
+import type { NodeStore } from '../protocol/store.ts';
+import { readIdentity, renewIdentity } from '../shell/identity.ts';
+import { LiveNode } from '../shell/live-node.ts';
+import type { Log } from '../shell/log.ts';
+import { nodeGateway } from '../shell/node-calls.ts';
+import type { Outlets } from '../shell/node-effects.ts';
+import { peerClient } from '../shell/outside.ts';
+import { openSqlNodeStore } from '../store/sql-node-store.ts';
+import { Alarm } from './alarm.ts';
+import { Deliverer } from './deliverer.ts';
+import { JobTable } from './job-table.ts';
+import { openPrivateSql, type NodeSql } from './node-sql.ts';
+import { CLIENT_HEADER, serve, type Listening } from './server.ts';
+
+/** Meta key: `on` where the node left because its process was told to end: the next start brings it back. */
+const LEFT_ON_EXIT = 'left_on_exit';
+
+/** How often it is looked whether everything is delivered, at the end. */
+const DRAIN_POLL_MS = 20;
+
+/** What requests that are under way get of the time for an orderly end. */
+const REQUESTS_SHARE = 0.25;
+
+export interface PeerOptions {
+  readonly config: Config;
+  /** Where others reach the node: a URL with no path. */
+  readonly address: string;
+  /** URL of the boot node. */
+  readonly boot: string;
+  readonly host: string;
+  readonly port: number;
+  /** Where the databases are; null: in memory. */
+  readonly storageDir: string | null;
+  /** Header in which a proxy in front says who calls; null: there is none. */
+  readonly proxyHeader: string | null;
+  readonly log: Log;
+}
+
+export interface StopOptions {
+  /** Tells the others that it leaves, until the next start. */
+  readonly leave: boolean;
+  readonly withinMs: number;
+}
+
+export class PeerNode {
+  readonly #options: PeerOptions;
+  readonly #sql: NodeSql;
+  readonly #store: NodeStore;
+  readonly #table: JobTable;
+  readonly #node: LiveNode;
+  readonly #alarm: Alarm;
+  readonly #deliverer: Deliverer;
+  readonly #hangUp = new AbortController();
+  #listening: Listening | null = null;
+  #alarmsSet = 0;
+
+  private constructor(options: PeerOptions, open: Awaited<ReturnType<typeof openStorage>>) {
+    const { config, log, boot } = options;
+    this.#options = options;
+    this.#sql = open.sql;
+    this.#store = open.store;
+    this.#table = open.table;
+    const call = (request: Request, { signal }: { readonly signal: AbortSignal }) =>
+      fetch(request, { signal: AbortSignal.any([signal, this.#hangUp.signal]) });
+    const { protocol, joinToken } = config;
+    const { network } = protocol;
+    const joins = new JoinClient({ boot, network, policy: protocol, joinToken, fetch: call, now: () => Date.now() });
+    const client = peerClient(config, call);
+    this.#alarm = new Alarm(
+      () => this.#node.alarm(),
+      (cause) => log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) }),
+    );
+    this.#node = new LiveNode(
+      {
+        store: this.#store,
+        config,
+        log,
+        outlets: (node) => this.#outlets(node, client, joins),
+        setAlarm: (at) => {
+          this.#alarmsSet++;
+          this.#alarm.set(at);
+        },
+        alarmsSet: () => this.#alarmsSet,
+        keep: () => undefined,
+      },
+      open.identity,
+    );
+    this.#deliverer = new Deliverer({ table: this.#table, node: this.#node, client, log });
+  }
+
+  /** Starts a node. Rejects where it cannot listen, or where its storage was written by a newer version. */
+  static async start(options: PeerOptions): Promise<PeerNode> {
+    const peer = new PeerNode(
+      { ...options, config: aloneAt(options.address, options.config) },
+      await openStorage(options),
+    );
+    try {
+      // First, since the boot node calls back whoever joins.
+      peer.#listening = await peer.#serve();
+      await peer.#begin();
+    } catch (cause) {
+      await peer.#listening?.close(0);
+      peer.#close();
+      throw cause;
+    }
+    return peer;
+  }
+
+  get port(): number {
+    return this.#listening?.port ?? 0;
+  }
+
+  status(): Promise<NodeStatus> {
+    return this.#node.status();
+  }
+
+  /**
+   * Ends in order, within about `withinMs`: no request is taken any more, and what is owed is handed over and delivered as far as there is
+   * time. What is cut off then is in the files, and goes out after the next start, as after a crash.
+   */
+  async stop({ leave, withinMs }: StopOptions): Promise<void> {
+    const until = Date.now() + withinMs;
+    const unheard = this.#listening?.close(withinMs * REQUESTS_SHARE);
+    // They would not end before their time.
+    this.#node.endStreams();
+    await unheard;
+    if (leave) await this.#leave();
+    while (this.#isOwing() && Date.now() < until) await sleep(DRAIN_POLL_MS);
+    await Promise.race([this.#node.departing, sleep(until - Date.now(), undefined, { ref: false })]);
+    this.#close();
+  }
+
+  async #begin(): Promise<void> {
+    this.#deliverer.start();
+    await this.#comeBack();
+    // What a crash left to be handed over need not wait for the next round.
+    this.#node.running().submit({ type: 'wake' });
+  }
+
+  #serve(): Promise<Listening> {
+    const { config, host, port, address, proxyHeader, log } = this.#options;
+    const app = createNodeApp({
+      node: nodeGateway(this.#node, (request) => this.#node.stream(request)),
+      config: { ...config, clientAddressHeader: CLIENT_HEADER },
+      log: (_node, level, event, fields) => log(level, 'api', event, fields),
+    });
+    return serve({ fetch: (request) => app.fetch(request), host, port, address, proxyHeader });
+  }
+
+  #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Outlets {
+    return {
+      client,
+      join: () => {
+        const { membership } = node.running().state;
+        const { signer, self: record } = node.identity;
+        const networkKey = this.#options.config.protocol.networkKey ?? membership?.networkKey ?? null;
+        return joins.join({ signer, record, isMember: membership !== null, networkKey });
+      },
+      depart: () => joins.depart(node.identity.signer, node.identity.self.incarnation),
+      // By its hostedPrefix all that this node knows are outside.
+      syncInside: (to) => Promise.reject(new Error(`assertion failed: ${to} is in this process`)),
+      handOver: async (jobs, outbound) => {
+        if (jobs.length > 0) throw new Error('assertion failed: a job for a node of this process');
+        await this.#deliverer.take(outbound);
+      },
+    };
+  }
+
+  async #leave(): Promise<void> {
+    const { state } = this.#node.running();
+    if (state.guid === null || state.leftAt !== null) return;
+    // Before it leaves: a crash in between must not keep it away.
+    this.#store.meta.set(LEFT_ON_EXIT, 'on');
+    const left = await this.#node.leave();
+    if (!left.ok) this.#options.log('ERROR', 'network_sync', 'leave_failed', { reason: left.error.reason });
+  }
+
+  /** Whoever left by an operator's call stays away until another one; who left with its process comes back with it. */
+  async #comeBack(): Promise<void> {
+    if (this.#store.meta.get(LEFT_ON_EXIT) !== 'on') return;
+    await this.#node.return();
+    this.#store.meta.set(LEFT_ON_EXIT, '');
+  }
+
+  /** Whether something is still to be handed over or delivered now. */
+  #isOwing(): boolean {
+    const { guid, handover, mempool, settled } = this.#node.running().state;
+    return this.#table.size > 0 || handover !== null || (guid !== null && mempool.seqsAfter(settled).length > 0);
+  }
+
+  #close(): void {
+    this.#alarm.stop();
+    this.#node.close();
+    this.#deliverer.halt();
+    this.#table.close();
+    this.#sql.close();
+    this.#hangUp.abort(new Error('the node has stopped'));
+  }
+}
+
+/** The files, and who the node is: its key is made at the first start, its record signed anew where its address has changed. */
+async function openStorage({ storageDir, address, config }: PeerOptions) {
+  const pathOf = (file: string) => (storageDir === null ? ':memory:' : join(storageDir, file));
+  const sql = openPrivateSql(pathOf('node.sqlite'), 'machine');
+  // Every message of a job is in the mempool as well: what a machine that crashed loses of the queue comes by reconciliation.
+  const table = new JobTable(openPrivateSql(pathOf('queue.sqlite'), 'process'));
+  const store = openSqlNodeStore(sql);
+  const { network } = config.protocol;
+  const identity = readIdentity(store.meta, address) ?? (await renewIdentity(store.meta, network, address));
+  return { sql, store, table, identity };
+}
+
+/** By a prefix that no address can have nobody else is taken for one of this operator's nodes, whom it would trust. */
+function aloneAt(address: string, config: Config): Config {
+  return { ...config, nodeCount: 1, protocol: { ...config.protocol, hostedPrefix: `${address}//` } };
+}

@@ -1,0 +1,336 @@
+// A node at work: its driver, key, trust and calls, whatever it runs in. What differs between runtimes (storage, alarm, ways out) is its
+// host's. Throwing it away at any time changes nothing but latency: all that matters is in its store.
+import type { CallingNode } from '../api/peer-client.ts';
+import type {
+  Admission,
+  MemberPage,
+  MessagePage,
+  NodeStatus,
+  ProvenCaller,
+  Sample,
+  StreamRefusal,
+  StreamRequest,
+} from '../api/ports.ts';
+import type { Config } from '../config.ts';
+import type { SignedCall } from '../crypto/http-signature.ts';
+import { signText, type Signer } from '../crypto/keys.ts';
+import { signMessage } from '../crypto/signatures.ts';
+import type { Surveyed } from '../protocol/boot-survey.ts';
+import { Driver } from '../protocol/driver.ts';
+import type {
+  Originated,
+  Origination,
+  OriginationError,
+  Outcome,
+  SignedOrigination,
+  Undeliverable,
+} from '../protocol/effects.ts';
+import type { Sender } from '../protocol/job.ts';
+import { draftFarewell } from '../protocol/leaving.ts';
+import type { Draft } from '../protocol/message.ts';
+import { draft } from '../protocol/originating.ts';
+import { reasonOf } from '../protocol/reason.ts';
+import { answerHashText } from '../protocol/signed-text.ts';
+import type { NodeStore } from '../protocol/store.ts';
+import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
+import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
+import { EventReaders } from './event-readers.ts';
+import { renewIdentity, type Identity } from './identity.ts';
+import type { Log } from './log.ts';
+import type { NodeCalls } from './node-calls.ts';
+import { NodeEffects, type Outlets } from './node-effects.ts';
+import { NodeReader } from './node-reader.ts';
+import { NodeTrust } from './node-trust.ts';
+
+export interface LiveNodeHost {
+  readonly store: NodeStore;
+  readonly config: Config;
+  readonly log: Log;
+  outlets(node: LiveNode): Outlets;
+  /** Has `alarm` called at that time; null: not. */
+  setAlarm(at: Millis | null): void;
+  /** Alarms set so far, as the platform bills them. */
+  alarmsSet(): number;
+  /** A call goes on beyond what it was made for. */
+  keep(call: Promise<void>): void;
+}
+
+export class LiveNode implements NodeCalls {
+  readonly #host: LiveNodeHost;
+  readonly #address: string;
+  readonly #driver: Driver;
+  readonly #outlets: Outlets;
+  readonly #effects: NodeEffects;
+  #identity: Identity;
+  #trust: NodeTrust;
+  #reader: NodeReader;
+  readonly #events = new EventReaders(() => this.running().state);
+  #departing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(host: LiveNodeHost, identity: Identity) {
+    this.#host = host;
+    this.#address = identity.self.address;
+    const { store, config, log } = host;
+    this.#driver = new Driver({
+      store,
+      config: config.protocol,
+      self: identity.self,
+      host: {
+        now: () => Date.now(),
+        random: () => Math.random(),
+        setAlarm: (at) => host.setAlarm(at),
+        perform: (effect) => this.#effects.perform(effect),
+        arrived: () => void this.#follow(async () => this.#events.arrived()),
+      },
+    });
+    [this.#identity, this.#trust, this.#reader] = this.#spokenBy(identity);
+    this.#outlets = host.outlets(this);
+    this.#effects = new NodeEffects({
+      outlets: this.#outlets,
+      log,
+      running: () => this.running(),
+      trusted: () => this.#trust,
+      signed: (drafted) => this.#signed(drafted),
+      renewIdentity: (above) => this.#renewIdentity(above),
+      assume: (renewed) => this.#assume(renewed),
+      follow: (call) => this.#follow(call),
+    });
+  }
+
+  /** The way into the machine. Throws once this node is closed. */
+  running(): Driver {
+    if (this.#isClosed) throw new Error('the node is closed');
+    return this.#driver;
+  }
+
+  /** What it says of itself. */
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** The join that is under way, or the last one. */
+  get joining(): Promise<void> {
+    return this.#effects.joining;
+  }
+
+  /** The boot node is being told that this node left, or has been, or did not hear it. */
+  get departing(): Promise<void> {
+    return this.#departing;
+  }
+
+  /** Nothing may come in any more: calls that are under way end without a trace. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Has it join, or go on with what was left to do; waits for a join. */
+  async wake(): Promise<Guid | null> {
+    this.running().submit({ type: 'wake' });
+    await this.joining;
+    return this.running().state.guid;
+  }
+
+  /** The alarm rang. Throws where what is due could not be done: it stays due. */
+  alarm(): void {
+    this.running().alarmRang();
+  }
+
+  async tenure(): Promise<Surveyed> {
+    const { membership, seenGuid } = this.running().state;
+    const { self: record } = this.#identity;
+    if (!membership) return { record, tenure: null };
+    const { guid, networkKey, certificate } = membership;
+    return { record, tenure: { guid, seenGuid, networkKey, certificate } };
+  }
+
+  async deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]> {
+    const reply = this.running().submit({ type: 'deliver', deliveries, newest, bringer: null });
+    return reply.type === 'delivered' ? reply.outcomes : [];
+  }
+
+  /** Deliveries of a peer outside that proved who it is. Each message's signature is checked here. */
+  async deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]> {
+    const checks = await this.#trust.check(deliveries, caller);
+    const driver = this.running();
+    const address = driver.state.roster.get(caller.guid)?.address;
+    const newest = address === undefined ? null : { guid: caller.guid, address, maxGuid };
+    const reply = driver.submit({ type: 'deliver', deliveries, newest, bringer: { guid: caller.guid, checks } });
+    return reply.type === 'delivered' ? reply.outcomes : [];
+  }
+
+  async originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
+    const driver = this.running();
+    const drafted = draft(driver.context(), origination);
+    if (!drafted.ok) return drafted;
+    const { message } = await this.#signed(drafted.value);
+    const reply = this.running().submit({ type: 'originate', originations: [{ ...origination, message }] });
+    const result = reply.type === 'originated' ? reply.results[0] : undefined;
+    if (!result) throw new Error('assertion failed: an origination has a result');
+    return result;
+  }
+
+  /** Leaves the network: says so, and hands over what it owes. */
+  async leave(): Promise<Result<null, OriginationError>> {
+    const drafted = draftFarewell(this.running().context());
+    if (!drafted.ok) return drafted;
+    const farewell = await this.#signed(drafted.value);
+    const reply = this.running().submit({ type: 'leave', farewell });
+    if (reply.type !== 'left') throw new Error('assertion failed: leaving has a result');
+    if (reply.result.ok) this.#departing = this.#follow(() => this.#tellBoot());
+    return reply.result;
+  }
+
+  /** Nothing depends on it: newcomers would find out by themselves. */
+  async #tellBoot(): Promise<void> {
+    try {
+      await this.#outlets.depart();
+    } catch (cause) {
+      this.#host.log('WARNING', 'network_sync', 'boot_not_told', { reason: reasonOf(cause) });
+    }
+  }
+
+  /** Comes back with its GUID, as another incarnation than the one that left. */
+  async return(): Promise<void> {
+    if (this.running().state.leftAt === null) return;
+    this.#assume(await this.#renewIdentity(null));
+    this.running().submit({ type: 'return' });
+  }
+
+  async sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null> {
+    const reply = this.running().submit({ type: 'sync-asked', request, caller });
+    return reply.type === 'sync' ? reply.answer : null;
+  }
+
+  /** Network sync asked by a peer outside that proved who it is: what it tells of others must prove itself. */
+  async syncFrom(request: SyncRequest): Promise<SyncAnswer | null> {
+    const members = await this.#trust.proven(request.members);
+    return await this.sync({ ...request, members }, request.guid);
+  }
+
+  /** Whether a signed call is heard. */
+  async admit(signed: SignedCall): Promise<Admission> {
+    const call = await this.#trust.certified(signed);
+    const driver = this.running();
+    if (call === null) {
+      if (driver.state.guid === null) return 'not-joined';
+      driver.state.counters.add('calls_unproven');
+      return 'unproven';
+    }
+    const reply = driver.submit({ type: 'call', call });
+    return reply.type === 'call' ? reply.verdict : 'busy';
+  }
+
+  /** Signs an answer of which it is given the hash. Only ever an answer: the text says so. */
+  async signAnswer(nonce: string, hash: string): Promise<string> {
+    return await signText(this.#identity.signer, answerHashText(nonce, hash));
+  }
+
+  /** Signs the base of a request that is made in this node's name, which begins with a quote. */
+  async signRequest(base: Uint8Array): Promise<Uint8Array> {
+    if (base[0] !== 0x22) throw new Error('assertion failed: not the base of a request');
+    return await this.#identity.signer.sign(base);
+  }
+
+  async credential(): Promise<(Pick<CallingNode, 'credential'> & { readonly publicKey: string }) | null> {
+    const from = this.caller();
+    return from && { credential: from.credential, publicKey: from.signer.publicKey };
+  }
+
+  /** In whose name peers outside are called; null before there is a certificate. */
+  caller(): CallingNode | null {
+    return this.#trust.caller();
+  }
+
+  async reached(guids: readonly Guid[]): Promise<void> {
+    for (const guid of guids) this.running().submit({ type: 'reached', guid });
+  }
+
+  async undeliverable(legs: readonly Undeliverable[], reason: string): Promise<void> {
+    this.running().submit({ type: 'undeliverable', legs, reason });
+  }
+
+  async status(): Promise<NodeStatus> {
+    // A request is as good as an alarm to get a node going; nobody waits for it.
+    if (this.running().state.guid === null) this.running().submit({ type: 'wake' });
+    return this.#reader.status();
+  }
+
+  async member(guid: Guid): Promise<Peer | null> {
+    return this.#reader.member(guid);
+  }
+
+  async members(cursor: string | null, limit: number): Promise<MemberPage | null> {
+    return this.#reader.members(cursor, limit);
+  }
+
+  async messages(cursor: string | null, limit: number): Promise<MessagePage | null> {
+    return this.#reader.messages(cursor, limit);
+  }
+
+  async message(id: MessageId): Promise<StoredMessage | null> {
+    return this.#reader.message(id);
+  }
+
+  /** A stream of events. One over a WebSocket is a runtime's own matter. */
+  async stream(request: StreamRequest): Promise<Response | StreamRefusal> {
+    return request.transport === 'websocket' ? 'not-here' : this.#events.open(request);
+  }
+
+  /** Ends all streams: their readers come back later. */
+  endStreams(): void {
+    this.#events.end();
+  }
+
+  async samples(): Promise<readonly Sample[]> {
+    return this.#reader.samples();
+  }
+
+  /** Signs what this node says of itself, with a higher incarnation than before and than others know. */
+  async #renewIdentity(above: number | null): Promise<Identity> {
+    const { store, config } = this.#host;
+    return await renewIdentity(store.meta, config.protocol.network, this.#address, above);
+  }
+
+  async #signed(drafted: Draft): Promise<SignedOrigination> {
+    const message = await signMessage(this.#identity.signer, drafted);
+    return { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+  }
+
+  /** Speaks with this key and record from now on. */
+  #assume(identity: Identity): void {
+    this.running().rename(identity.self);
+    [this.#identity, this.#trust, this.#reader] = this.#spokenBy(identity);
+  }
+
+  #spokenBy({ signer, self }: Identity): [Identity, NodeTrust, NodeReader] {
+    const driver = this.#driver;
+    const { store, config, alarmsSet } = this.#host;
+    const counted: Signer = {
+      publicKey: signer.publicKey,
+      sign: (data) => {
+        driver.state.counters.add('signatures_made');
+        return signer.sign(data);
+      },
+    };
+    const identity = { signer: counted, self };
+    return [
+      identity,
+      new NodeTrust(identity, driver, config),
+      new NodeReader(driver, store, config, self, {
+        alarmsSet: () => alarmsSet(),
+        streamReaders: () => ({ websocket: 0, events: this.#events.size }),
+      }),
+    ];
+  }
+
+  /** Runs a call whose outcome comes back as an input. What fails beyond that is our own bug: logged, a timer stands behind it. */
+  #follow(call: () => Promise<void>): Promise<void> {
+    const followed = call().catch((cause: unknown) => {
+      if (this.#isClosed) return;
+      this.#host.log('CRITICAL', 'network_sync', 'input_failed', { reason: reasonOf(cause) });
+    });
+    this.#host.keep(followed);
+    return followed;
+  }
+}

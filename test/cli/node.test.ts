@@ -1,0 +1,55 @@
+// `pychain node`: what is wrong with how it is started is said before anything starts.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, runNode, type NodeArguments } from '../../src/cli/node.ts';
+
+let folder: string;
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'pychain-node-args-'))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const BOOT = 'https://network.example.org';
+const ADDRESS = 'https://me.example.org';
+
+async function expectRefused(changes: Partial<NodeArguments>, says: RegExp, variables: readonly string[] = []) {
+  const started = runNode({
+    boot: BOOT,
+    address: ADDRESS,
+    listen: DEFAULT_LISTEN,
+    stopSeconds: DEFAULT_STOP_SECONDS,
+    leaveOnExit: false,
+    json: true,
+    variables: [`STORAGE_DIR=${folder}`, `LOG_DIR=${folder}`, ...variables],
+    ...changes,
+  });
+  await expect(started).rejects.toThrow(says);
+}
+
+describe('pychain node refuses', () => {
+  it.each<[what: string, changes: Partial<NodeArguments>, says: RegExp]>([
+    ['no boot node', { boot: undefined }, /--boot: give the URL/],
+    ['no address', { address: undefined }, /--address: give the URL/],
+    ['an address over http', { address: 'http://me.example.org' }, /--address .* over https/],
+    ['an address without a host name', { address: 'https://192.0.2.1' }, /--address .* a host name/],
+    ['an address with a port', { address: 'https://me.example.org:8443' }, /--address .* port 443/],
+    ['an address with a path', { address: 'https://me.example.org/node' }, /PUBLIC_URL=.* no path/],
+    ['a boot node over http', { boot: 'http://network.example.org' }, /--boot .* https/],
+    ['a boot node that is no URL', { boot: 'network' }, /--boot network/],
+    ['no port to listen at', { listen: '0.0.0.0' }, /--listen 0.0.0.0: give ADDRESS:PORT/],
+    ['a port that is none', { listen: '0.0.0.0:70000' }, /--listen port 70000/],
+    ['no time to stop in', { stopSeconds: '0' }, /--stop-seconds 0/],
+  ])('%s', async (_what, changes, says) => {
+    await expectRefused(changes, says);
+  });
+
+  it('LOCAL_PEERS where the address is no loopback address', async () => {
+    await expectRefused({}, /LOCAL_PEERS=on is not allowed/, ['LOCAL_PEERS=on']);
+  });
+
+  it.each(['STORAGE_DIR', 'LOG_DIR'])('a %s that it cannot write to', async (name) => {
+    const file = join(folder, 'a-file');
+    writeFileSync(file, '');
+    await expectRefused({}, new RegExp(`-e ${name}=DIR`), [`${name}=${file}/below`]);
+  });
+});
