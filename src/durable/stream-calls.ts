@@ -1,6 +1,6 @@
 // How the Worker asks an object for a stream: a request, since a WebSocket does not go through RPC. Both ends are here.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
-import type { EventReaders } from '../shell/event-readers.ts';
+import type { LiveNode } from '../shell/live-node.ts';
 import type { NodeStream } from './node-stream.ts';
 import type { HostedCalls } from './stubs.ts';
 
@@ -20,8 +20,8 @@ export async function askStream(node: HostedCalls, request: StreamRequest): Prom
 }
 
 /** The object's answer. */
-export function openStream(request: Request, sockets: NodeStream, events: EventReaders): Response {
+export async function openStream(request: Request, sockets: NodeStream, node: LiveNode): Promise<Response> {
   const asked = JSON.parse(new URL(request.url).searchParams.get('request') ?? '') as StreamRequest;
-  const opened = asked.transport === 'websocket' ? sockets.open(asked) : events.open(asked);
+  const opened = asked.transport === 'websocket' ? sockets.open(asked) : await node.stream(asked);
   return typeof opened === 'string' ? new Response(null, { headers: { [REFUSAL]: opened } }) : opened;
 }

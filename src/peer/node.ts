@@ -8,6 +8,7 @@ import type { NodeStatus } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
+import { bootElsewhere } from '../shell/boot-elsewhere.ts';
 import { readIdentity, renewIdentity } from '../shell/identity.ts';
 import { LiveNode } from '../shell/live-node.ts';
 import type { Log } from '../shell/log.ts';
@@ -159,13 +160,7 @@ export class PeerNode {
   #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Outlets {
     return {
       client,
-      join: () => {
-        const { membership } = node.running().state;
-        const { signer, self: record } = node.identity;
-        const networkKey = this.#options.config.protocol.networkKey ?? membership?.networkKey ?? null;
-        return joins.join({ signer, record, isMember: membership !== null, networkKey });
-      },
-      depart: () => joins.depart(node.identity.signer, node.identity.self.incarnation),
+      ...bootElsewhere(node, this.#options.config, joins),
       // By its hostedPrefix all that this node knows are outside.
       syncInside: (to) => Promise.reject(new Error(`assertion failed: ${to} is in this process`)),
       handOver: async (jobs, outbound) => {

@@ -33,7 +33,7 @@ import { reasonOf } from '../protocol/reason.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
 import type { NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import type { Delivery, Guid, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
+import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
 import { EventReaders } from './event-readers.ts';
 import { renewIdentity, type Identity } from './identity.ts';
 import type { Log } from './log.ts';
@@ -53,6 +53,12 @@ export interface LiveNodeHost {
   alarmsSet(): number;
   /** A call goes on beyond what it was made for. */
   keep(call: Promise<void>): void;
+  /** Whether a told member at an address of this deployment is the node there; without it none is believed to be. */
+  readonly isSibling?: (member: Member) => Promise<boolean>;
+  /** Messages were stored, for readers of a runtime's own. */
+  readonly arrived?: () => void;
+  /** Readers over WebSockets, which are a runtime's own matter. */
+  readonly socketReaders?: () => number;
 }
 
 export class LiveNode implements NodeCalls {
@@ -81,7 +87,10 @@ export class LiveNode implements NodeCalls {
         random: () => Math.random(),
         setAlarm: (at) => host.setAlarm(at),
         perform: (effect) => this.#effects.perform(effect),
-        arrived: () => void this.#follow(async () => this.#events.arrived()),
+        arrived: () => {
+          void this.#follow(async () => host.arrived?.());
+          void this.#follow(async () => this.#events.arrived());
+        },
       },
     });
     [this.#identity, this.#trust, this.#reader] = this.#spokenBy(identity);
@@ -305,7 +314,7 @@ export class LiveNode implements NodeCalls {
 
   #spokenBy({ signer, self }: Identity): [Identity, NodeTrust, NodeReader] {
     const driver = this.#driver;
-    const { store, config, alarmsSet } = this.#host;
+    const { store, config, isSibling, socketReaders, alarmsSet } = this.#host;
     const counted: Signer = {
       publicKey: signer.publicKey,
       sign: (data) => {
@@ -316,10 +325,10 @@ export class LiveNode implements NodeCalls {
     const identity = { signer: counted, self };
     return [
       identity,
-      new NodeTrust(identity, driver, config),
+      new NodeTrust(identity, driver, config, isSibling),
       new NodeReader(driver, store, config, self, {
         alarmsSet: () => alarmsSet(),
-        streamReaders: () => ({ websocket: 0, events: this.#events.size }),
+        streamReaders: () => ({ websocket: socketReaders?.() ?? 0, events: this.#events.size }),
       }),
     ];
   }

@@ -22,6 +22,8 @@ export interface Outlets {
   readonly client: PeerClient;
   /** Asks the boot node. */
   join(): Promise<Result<Joined, JoinFault>>;
+  /** Has members told of who joined, where the boot node does not see to that by itself. Nobody waits for it. */
+  announce?(): Promise<void>;
   /** Tells the boot node that this node leaves, so that newcomers are not told of it. Rejects where it did not hear it. */
   depart(): Promise<void>;
   /** Network sync with a node of the same deployment; null where it has not joined. */
@@ -92,7 +94,11 @@ export class NodeEffects {
     const driver = this.#host.running();
     const drafted = draftOwn(driver.context(), data);
     if (!drafted.ok) throw new Error(`not said: ${drafted.error.reason}`);
-    driver.submit({ type: 'originate', originations: [await this.#host.signed(drafted.value)] });
+    const reply = driver.submit({ type: 'originate', originations: [await this.#host.signed(drafted.value)] });
+    const result = reply.type === 'originated' ? reply.results[0] : undefined;
+    // It has left meanwhile, or its mempool is full: others find out what it would have said by themselves, later.
+    if (!result?.ok)
+      this.#host.log('WARNING', 'network_sync', 'not_said', { reason: result?.error.reason ?? 'unknown' });
   }
 
   async #join(): Promise<void> {
@@ -101,6 +107,7 @@ export class NodeEffects {
       const joined = await this.#host.outlets.join();
       if (joined.ok) {
         this.#host.running().submit({ type: 'join-accepted', joined: joined.value });
+        void this.#host.follow(async () => await this.#host.outlets.announce?.());
         return;
       }
       reason = joined.error.reason;
