@@ -1,10 +1,11 @@
-// A node in a process of its own, as an operator starts it, which can be told to end or be killed.
+// Nodes and boot nodes in processes of their own, as an operator starts them, which can be told to end or be killed.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const SCRIPT = join(import.meta.dirname, '../src/cli/main.ts');
+/** The command line. */
+export const SCRIPT = join(import.meta.dirname, '../src/cli/main.ts');
 
 export interface NodeProcessOptions {
   readonly boot: string;
@@ -25,11 +26,28 @@ export interface NodeProcess {
 }
 
 /** Starts `pychain node` on a loopback port, and resolves when it listens. Rejects with what it says where it doesn't. */
-export async function startNode({ boot, port, folder, vars, args = [] }: NodeProcessOptions): Promise<NodeProcess> {
+export async function startNode({ boot, ...options }: NodeProcessOptions): Promise<NodeProcess> {
+  return await startServer(['node', '--boot', boot], options);
+}
+
+/** Starts `pychain boot serve` in the same way. It joins nothing. */
+export async function startBoot(options: Omit<NodeProcessOptions, 'boot'>): Promise<NodeProcess> {
+  return await startServer(['boot', 'serve'], options);
+}
+
+async function startServer(
+  command: readonly string[],
+  { port, folder, vars, args = [] }: Omit<NodeProcessOptions, 'boot'>,
+): Promise<NodeProcess> {
   const url = `http://127.0.0.1:${port}`;
-  const where = ['--boot', boot, '--address', url, '--listen', `127.0.0.1:${port}`, '--json'];
+  const where = ['--address', url, '--listen', `127.0.0.1:${port}`, '--json'];
   const assigned = Object.entries({ STORAGE_DIR: folder, LOG_DIR: folder, LOCAL_PEERS: 'on', ...vars });
-  const child = run(['node', ...where, ...assigned.flatMap(([name, value]) => ['-e', `${name}=${value}`]), ...args]);
+  const child = run([
+    ...command,
+    ...where,
+    ...assigned.flatMap(([name, value]) => ['-e', `${name}=${value}`]),
+    ...args,
+  ]);
   const heard = hear(child);
   await heard.event('listening');
   const joined = heard.event('joined').then(({ guid }) => Number(guid));
@@ -47,13 +65,12 @@ export async function startNode({ boot, port, folder, vars, args = [] }: NodePro
   };
 }
 
-/** Starts the command line as a child process. */
-export function run(args: readonly string[]): ChildProcess {
+function run(args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [SCRIPT, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 /** What a child says: JSON lines on standard output, each an event once. */
-export function hear(child: ChildProcess) {
+function hear(child: ChildProcess) {
   let trouble = '';
   child.stderr?.on('data', (chunk: Buffer) => (trouble += chunk.toString()));
   const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));

@@ -1,5 +1,6 @@
 // The boot node in the simulator: the real rules and a store, announcements, outages and restarts, also between a commit and its answer.
 import * as rules from '../src/protocol/boot.ts';
+import { announcementJobs } from '../src/protocol/boot-announcing.ts';
 import { certificateText } from '../src/protocol/signed-text.ts';
 import type { Joined } from '../src/protocol/effects.ts';
 import type { Job } from '../src/protocol/job.ts';
@@ -87,7 +88,7 @@ export class SimBoot {
     if (!found) return;
     const sealed = found.bodies.map((body) => seal(body, sign(keyOf(0), body)));
     for (const body of sealed) this.#ports.made(body);
-    if (!this.#ports.send(rules.announcementJobs(context, sealed))) return;
+    if (!this.#ports.send(announcementJobs(context, sealed))) return;
     // Whoever announces may die before it says so: then all is announced again.
     if (!this.#sim.hits(this.#sim.plan.crash)) {
       this.#store.transaction(() => rules.announced(this.#store, found.guids));

@@ -13,8 +13,6 @@ const named = (path: string) => all.filter((source) => source.path === path);
 
 /** What a user starts, and the store of the simulator and the tests. Everything in src/ is there for one of these. */
 const ENTRIES = ['src/worker.ts', 'src/cli/main.ts', 'src/store/memory-store.ts'];
-/** This too, once it is there: until then what peer/ has is only tested. */
-const PEER_ENTRY = 'src/peer/main.ts';
 
 describe('the repository has', () => {
   it.each<[string, readonly Source[], (source: Source) => string[]]>([
@@ -37,9 +35,7 @@ describe('the repository has', () => {
 
   it('no dead files', () => {
     const src = product.filter(({ path }) => path.startsWith('src/'));
-    const peer = src.map(({ path }) => path).filter((path) => path.startsWith('src/peer/'));
-    const entries = [...ENTRIES, ...(peer.includes(PEER_ENTRY) ? [PEER_ENTRY] : peer)];
-    expect(rules.findDeadFiles(entries, src)).toEqual([]);
+    expect(rules.findDeadFiles(ENTRIES, src)).toEqual([]);
   });
 });
 

@@ -10,12 +10,14 @@ import {
   type ExportOptions,
   type ImportOptions,
 } from './boot.ts';
+import { serveBoot } from './boot-serve.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
 import { LOG_NAMES } from './log-line.ts';
-import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, runNode, type NodeArguments } from './node.ts';
+import { runNode, type NodeArguments } from './node.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
+import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
 import { up } from './up.ts';
 
@@ -71,22 +73,25 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
     );
 }
 
+/** What commander makes of a server's options. */
+type Given<Arguments> = Omit<Arguments, 'variables'> & { env: string[] };
+
 function addNode(root: Command, done: (code: ExitCode) => void): void {
-  root
-    .command('node')
-    .description('run a node of a network elsewhere, in a process of its own')
+  asServer(root.command('node').description('run a node of a network elsewhere, in a process of its own'))
     .option('--boot <url>', 'the network that it joins (default: BOOT_NODE)')
+    .option('--leave-on-exit', 'leave the network when stopped, and come back at the next start', false)
+    .action(async ({ env: variables, ...rest }: Given<NodeArguments>) => done(await runNode({ variables, ...rest })));
+}
+
+function asServer(command: Command): Command {
+  return command
     .option('--address <url>', 'where others reach it (default: PUBLIC_URL)')
     .option('--listen <address:port>', 'where it listens; port 0 for any free one', DEFAULT_LISTEN)
     .option('-e, --env <NAME=VALUE>', SET_VARIABLE, collect, [])
-    .option('--leave-on-exit', 'leave the network when stopped, and come back at the next start', false)
     .option('--stop-seconds <seconds>', 'how long a stop may deliver what is owed', DEFAULT_STOP_SECONDS)
     .option('--client-header <name>', 'header in which a proxy in front says who calls, such as X-Real-IP')
     .option('--json', 'one JSON object per line', false)
-    .addHelpText('after', `\nVariables: ${knownVariables().join(', ')}`)
-    .action(async ({ env: variables, ...rest }: Omit<NodeArguments, 'variables'> & { env: string[] }) =>
-      done(await runNode({ variables, ...rest })),
-    );
+    .addHelpText('after', `\nVariables: ${knownVariables().join(', ')}`);
 }
 
 const NODE = 'number of a node, from 1';
@@ -139,8 +144,13 @@ function addLeave(root: Command, done: (code: ExitCode) => void): void {
 }
 
 function addBoot(root: Command, done: (code: ExitCode) => void): void {
-  const boot = root.command('boot').description('keep what the boot node has given, so that no GUID is given twice');
+  const boot = root
+    .command('boot')
+    .description('run the boot node of a network, and keep what it has given, so that no GUID is given twice');
   const operate = (name: string) => onNetwork(boot.command(name)).option('--token <token>', TOKEN);
+  asServer(boot.command('serve').description('run the boot node of a network, in a process of its own')).action(
+    async ({ env: variables, ...rest }: Given<ServerArguments>) => done(await serveBoot({ variables, ...rest })),
+  );
   operate('export')
     .description('write a backup of all allocations, as JSON lines')
     .option('--out <file>', 'where to; only its owner can read it (default: standard output)')

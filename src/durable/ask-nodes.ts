@@ -5,19 +5,13 @@ import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from '../queue/pool.ts';
 import type { Env } from './env.ts';
 import { nodeStub } from './stubs.ts';
+import type { Answers } from '../shell/boot-recovery.ts';
 import { withTimeout } from '../shell/timeout.ts';
 
 /** As for a delivery: a node that takes longer is not well, and is asked again. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
 const PARALLEL_CALLS_MAX = 16;
-
-export interface Answers {
-  /** By slot; who is missing did not answer. */
-  readonly answers: ReadonlyMap<number, Surveyed>;
-  /** Why one that is missing did not; null where none is. */
-  readonly fault: string | null;
-}
 
 /** Asks each of these nodes. */
 export async function askNodes(env: Env, slots: readonly number[]): Promise<Answers> {

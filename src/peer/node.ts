@@ -5,18 +5,19 @@ import { createNodeApp } from '../api/app.ts';
 import { JoinClient } from '../api/join-client.ts';
 import type { PeerClient } from '../api/peer-client.ts';
 import type { NodeStatus } from '../api/ports.ts';
-import type { Config } from '../config.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
+import { sendJobs } from '../queue/producer.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
 import { readIdentity, renewIdentity } from '../shell/identity.ts';
 import { LiveNode } from '../shell/live-node.ts';
-import type { Log } from '../shell/log.ts';
 import { nodeGateway } from '../shell/node-calls.ts';
 import type { Outlets } from '../shell/node-effects.ts';
 import { peerClient } from '../shell/outside.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { Alarm } from './alarm.ts';
+import { aloneAt, type ServerOptions } from './alone.ts';
+import { createCallOut } from './call-out.ts';
 import { Deliverer } from './deliverer.ts';
 import { JobTable } from './job-table.ts';
 import { openPrivateSql, type NodeSql } from './node-sql.ts';
@@ -31,19 +32,9 @@ const DRAIN_POLL_MS = 20;
 /** What requests that are under way get of the time for an orderly end. */
 const REQUESTS_SHARE = 0.25;
 
-export interface PeerOptions {
-  readonly config: Config;
-  /** Where others reach the node: a URL with no path. */
-  readonly address: string;
+export interface PeerOptions extends ServerOptions {
   /** URL of the boot node. */
   readonly boot: string;
-  readonly host: string;
-  readonly port: number;
-  /** Where the databases are; null: in memory. */
-  readonly storageDir: string | null;
-  /** Header in which a proxy in front says who calls; null: there is none. */
-  readonly proxyHeader: string | null;
-  readonly log: Log;
 }
 
 export interface StopOptions {
@@ -70,12 +61,20 @@ export class PeerNode {
     this.#sql = open.sql;
     this.#store = open.store;
     this.#table = open.table;
-    const call = (request: Request, { signal }: { readonly signal: AbortSignal }) =>
-      fetch(request, { signal: AbortSignal.any([signal, this.#hangUp.signal]) });
+    const stop = this.#hangUp.signal;
     const { protocol, joinToken } = config;
     const { network } = protocol;
-    const joins = new JoinClient({ boot, network, policy: protocol, joinToken, fetch: call, now: () => Date.now() });
-    const client = peerClient(config, call);
+    // Where the boot node is, is the operator's word, and may be in a network of the operator's.
+    const callBoot = createCallOut(true, stop);
+    const joins = new JoinClient({
+      boot,
+      network,
+      policy: protocol,
+      joinToken,
+      fetch: callBoot,
+      now: () => Date.now(),
+    });
+    const client = peerClient(config, createCallOut(protocol.localPeers, stop));
     this.#alarm = new Alarm(
       () => this.#node.alarm(),
       (cause) => log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) }),
@@ -95,13 +94,24 @@ export class PeerNode {
       },
       open.identity,
     );
-    this.#deliverer = new Deliverer({ table: this.#table, node: this.#node, client, log });
+    const node = this.#node;
+    this.#deliverer = new Deliverer({
+      table: this.#table,
+      client,
+      log,
+      sender: {
+        caller: async () => node.caller(),
+        reached: (guid) => node.reached([guid]),
+        report: (_from, legs) => node.undeliverable(legs, 'no answer'),
+        passedOver: () => null,
+      },
+    });
   }
 
   /** Starts a node. Rejects where it cannot listen, or where its storage was written by a newer version. */
   static async start(options: PeerOptions): Promise<PeerNode> {
     const peer = new PeerNode(
-      { ...options, config: aloneAt(options.address, options.config) },
+      { ...options, config: aloneAt(options.address, options.config, 1) },
       await openStorage(options),
     );
     try {
@@ -165,7 +175,7 @@ export class PeerNode {
       syncInside: (to) => Promise.reject(new Error(`assertion failed: ${to} is in this process`)),
       handOver: async (jobs, outbound) => {
         if (jobs.length > 0) throw new Error('assertion failed: a job for a node of this process');
-        await this.#deliverer.take(outbound);
+        await sendJobs(this.#deliverer.queue, outbound);
       },
     };
   }
@@ -212,9 +222,4 @@ async function openStorage({ storageDir, address, config }: PeerOptions) {
   const { network } = config.protocol;
   const identity = readIdentity(store.meta, address) ?? (await renewIdentity(store.meta, network, address));
   return { sql, store, table, identity };
-}
-
-/** By a prefix that no address can have nobody else is taken for one of this operator's nodes, whom it would trust. */
-function aloneAt(address: string, config: Config): Config {
-  return { ...config, nodeCount: 1, protocol: { ...config.protocol, hostedPrefix: `${address}//` } };
 }

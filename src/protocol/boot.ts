@@ -8,15 +8,12 @@ import { certificateLifetime, isRenewalDue } from './certificate.ts';
 import type { ProtocolConfig } from './config.ts';
 import type { Joined } from './effects.ts';
 import { highWater } from './guid-floor.ts';
-import { packJobs, type Bundle, type Job } from './job.ts';
 import { ANNOUNCED_MEMBERS_MAX, GUID_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX } from './limits.ts';
 import { writeMember } from './member.ts';
 import { composeMessage, isAddress, PEER_JOINED } from './message.ts';
-import type { Sealed } from './seal.ts';
 import { isPublicKey } from './signed-text.ts';
 import type { Allocation, BootStore } from './store.ts';
 import type { Interval, SyncAnswer, SyncRequest } from './sync.ts';
-import { cutRange, wholeRing } from './tree.ts';
 import {
   assert,
   BOOT_GUID,
@@ -221,22 +218,6 @@ export function announcement(
   return { guids, bodies };
 }
 
-/** Signed announcements as jobs for the queue: down the tree, through the nodes of this deployment. */
-export function announcementJobs(context: BootContext, bodies: readonly Sealed[]): Job[] {
-  const { store, config, address } = context;
-  const addresses = hostedAddresses(context);
-  const candidates = [...addresses.keys()].map((guid) => ({ guid, trusted: true }));
-  const legs = cutRange(wholeRing(BOOT_GUID), BOOT_GUID, candidates, config.fanout);
-  const bundle: Bundle = {
-    bodies,
-    legs: legs.map((leg) => ({ ...leg, address: addresses.get(leg.to) ?? '', outside: null })),
-    hops: 1,
-    attempt: 0,
-    without: [],
-  };
-  return packJobs(config.network, { guid: BOOT_GUID, address, maxGuid: store.maxGuid() }, [bundle]);
-}
-
 /** The queue has the announcement of these. */
 export function announced(store: BootStore, guids: readonly Guid[]): void {
   setUnannounced(
@@ -304,14 +285,6 @@ function period(now: Millis, memberForMs: Millis, config: ProtocolConfig) {
   return { issuedAt, expiresAt: issuedAt + Math.ceil(lifetime / 1000) * 1000, signature: '' };
 }
 
-function hostedAddresses(context: BootContext): Map<Guid, string> {
-  const addresses = new Map<Guid, string>();
-  for (const allocation of allPages(context)) {
-    if (isHosted(allocation, context.config.hostedPrefix)) addresses.set(allocation.guid, allocation.address);
-  }
-  return addresses;
-}
-
 /** Living allocations outside the intervals, one more than a page at most. */
 function missingFrom(context: BootContext, have: readonly Interval[]): Allocation[] {
   const missing: Allocation[] = [];
@@ -323,7 +296,8 @@ function missingFrom(context: BootContext, have: readonly Interval[]): Allocatio
   return missing;
 }
 
-function* allPages({ store, now }: BootContext): Generator<Allocation> {
+/** All living allocations, ascending. */
+export function* allPages({ store, now }: BootContext): Generator<Allocation> {
   let after = 0;
   for (;;) {
     const page = store.page(after, MEMBERS_PAGE_MAX, now);

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, runNode, type NodeArguments } from '../../src/cli/node.ts';
+import { runNode, type NodeArguments } from '../../src/cli/node.ts';
+import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS } from '../../src/cli/server.ts';
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'pychain-node-args-'))));

@@ -117,6 +117,12 @@ describe('certificates', () => {
     expect(await check(3, alice.publicKey, certificate, period.issuedAt - 60_001)).toBe(false);
   });
 
+  test('of GUID 0 prove the boot node alone, which certifies itself', async () => {
+    const own = await certify(0, authority.networkKey);
+    expect(await check(0, authority.networkKey, own)).toBe(true);
+    expect(await check(0, alice.publicKey, await certify(0, alice.publicKey))).toBe(false);
+  });
+
   test('prove nothing of another GUID, key or network, or by another network’s key', async () => {
     const certificate = await certify(3, alice.publicKey);
     expect(await check(4, alice.publicKey, certificate)).toBe(false);

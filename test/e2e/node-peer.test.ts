@@ -20,7 +20,7 @@ const NODES = 4;
 const VARS = {
   NETWORK_SYNC_INTERVAL: '2',
   NETWORK_SYNC_JITTER: '1',
-  PROBATION: '1',
+  PROBATION: '0',
   POW_BITS: '8',
 };
 /** Two of them. */
@@ -134,11 +134,16 @@ describe('a node in a process of its own', () => {
 
   it('ends in order: what it accepted is delivered, nobody else is needed', async () => {
     const guid = await peer.joined;
-    const ids = await Promise.all(Array.from({ length: 40 }, (_, index) => originate(peer, { index })));
+    const ids: string[] = [];
+    const clients = Array.from({ length: 100 }, async (_, index) => {
+      const id = await originate(peer, { index }).catch(() => null);
+      if (id) ids.push(id);
+    });
+    await eventually('some are accepted', async () => ids.length > 5);
     const { code, trouble } = await peer.end('SIGTERM');
     expect({ code, trouble }).toEqual({ code: 0, trouble: '' });
-    expect(ids).not.toContain(null);
-    await expectEverywhere(everyHosted.map(hosted), ids as string[]);
+    await Promise.all(clients);
+    await expectEverywhere(everyHosted.map(hosted), ids);
     peer = await start();
     expect(await peer.joined).toBe(guid);
   });
@@ -153,7 +158,7 @@ describe('a node in a process of its own', () => {
   it('is killed again and again, and loses nothing that it answered with 202', async () => {
     const guid = await peer.joined;
     const accepted: string[] = [];
-    for (let kill = 0; kill < 6; kill++) {
+    for (let kill = 0; kill < 4; kill++) {
       const down = new AbortController();
       const clients = Array.from({ length: 4 }, async () => {
         while (!down.signal.aborted) {

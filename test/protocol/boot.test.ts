@@ -4,7 +4,6 @@ import {
   admit,
   announced,
   announcement,
-  announcementJobs,
   bootSync,
   commitJoin,
   depart,
@@ -14,12 +13,14 @@ import {
   type BootContext,
   type JoinError,
 } from '../../src/protocol/boot.ts';
+import { announcementFailover, announcementJobs } from '../../src/protocol/boot-announcing.ts';
 import {
   ADDRESS_CHARS_MAX,
   ANNOUNCED_MEMBERS_MAX,
   CAPABILITIES_MAX,
   CAPABILITY_CHARS_MAX,
   CHALLENGE_MS,
+  FAILOVERS_MAX,
   JOINS_FREE,
   GUID_MAX,
   MEMBERS_PAGE_MAX,
@@ -27,6 +28,7 @@ import {
   ROSTER_MEMBERS_MAX,
 } from '../../src/protocol/limits.ts';
 import { utf8Length } from '../../src/protocol/canonical.ts';
+import type { Job } from '../../src/protocol/job.ts';
 import { readMember } from '../../src/protocol/member.ts';
 import { decodeMessage, eventOf } from '../../src/protocol/message.ts';
 import { seal } from '../../src/protocol/seal.ts';
@@ -460,5 +462,52 @@ describe('announcements', () => {
       { from: legs[1]?.range.to === 0 ? legs[0]?.range.from : null, to: legs[1]?.range.from },
       { from: legs[0]?.range.to, to: 0 },
     ]);
+  });
+
+  /** Announcements of a boot node that hosts nobody, to six members elsewhere, of whom the last has just joined. */
+  function announcedElsewhere() {
+    const context = boot({ fanout: 2, probationMs: 60_000 });
+    for (let number = 1; number <= 5; number++) join(context, outside(number));
+    const now = NOW + 60_000;
+    join({ ...context, now }, outside(6));
+    join({ ...context, now }, outside(7, { capabilities: ['sync'] }));
+    const bodies = (announcement(context)?.bodies ?? []).map((body) => seal(body, NO_SIGNATURE));
+    return { context: { ...context, now }, jobs: announcementJobs({ ...context, now }, bodies) };
+  }
+  const legsOf = (jobs: readonly Job[]) => jobs.flatMap(({ bundles }) => bundles.flatMap(({ legs }) => legs));
+
+  it('go to members elsewhere where no node is hosted, but hang on no newcomer', () => {
+    const { jobs } = announcedElsewhere();
+    expect(legsOf(jobs).map(({ to, outside: key }) => [to, key])).toEqual([
+      [5, { publicKey: keyOf(5), isTrusted: true }],
+      [3, { publicKey: keyOf(3), isTrusted: true }],
+    ]);
+    // One arc after the other, all around: nobody is left out.
+    const [first, second] = legsOf(jobs).map(({ range }) => range);
+    expect([first?.from, first?.to, second?.to]).toEqual([GUID_MAX, second?.from, 0]);
+  });
+
+  it('that a member elsewhere does not take go to the others in its range, one after the other', () => {
+    const { context, jobs } = announcedElsewhere();
+    const asked = new Set<number>();
+    let given = jobs;
+    for (let rounds = 0; given.length > 0; rounds++) {
+      expect(rounds).toBeLessThan(10);
+      for (const { to } of legsOf(given)) {
+        expect(asked).not.toContain(to);
+        asked.add(to);
+      }
+      given = given.flatMap((job) => announcementFailover(context, job));
+    }
+    expect([...asked].toSorted()).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('are given up where too many have failed', () => {
+    const { context, jobs } = announcedElsewhere();
+    const tired = Array.from({ length: FAILOVERS_MAX }, (_, index) => 100 + index);
+    const job = (without: readonly number[]) =>
+      jobs.map((given) => ({ ...given, bundles: given.bundles.map((bundle) => ({ ...bundle, without })) }));
+    expect(job(tired.slice(1)).flatMap((given) => announcementFailover(context, given))).not.toEqual([]);
+    expect(job(tired).flatMap((given) => announcementFailover(context, given))).toEqual([]);
   });
 });

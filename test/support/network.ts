@@ -1,5 +1,6 @@
 // A network of node machines in memory with virtual time: the real driver, stores and consumer rules' effects, no platform.
-import { announced, announcement, announcementJobs, commitJoin, draftJoin, joined } from '../../src/protocol/boot.ts';
+import { announced, announcement, commitJoin, draftJoin, joined } from '../../src/protocol/boot.ts';
+import { announcementJobs } from '../../src/protocol/boot-announcing.ts';
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
 import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';

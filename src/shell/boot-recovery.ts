@@ -1,4 +1,4 @@
-// What the boot object does against a loss of its storage, and after one: it asks its nodes what they hold before it gives a GUID, hands
+// What the boot node does against a loss of its storage, and after one: it asks its nodes what they hold before it gives a GUID, hands
 // out backups, and takes them back. The rules are in protocol/boot-survey.ts and protocol/boot-restore.ts.
 import type { Backup, Restored } from '../api/ports.ts';
 import type { Config } from '../config.ts';
@@ -15,21 +15,29 @@ import {
   type EntryFault,
   type MergeCounts,
 } from '../protocol/boot-restore.ts';
-import { surveyed, surveySlots } from '../protocol/boot-survey.ts';
+import { surveyed, surveySlots, type Surveyed } from '../protocol/boot-survey.ts';
 import { highWater } from '../protocol/guid-floor.ts';
 import type { Allocation, BootStore } from '../protocol/store.ts';
 import { err, ok, type Guid, type Result } from '../protocol/types.ts';
-import { askNodes } from './ask-nodes.ts';
-import type { Env } from './env.ts';
-import { openPair, readPrivateKey, storeKey } from '../shell/identity.ts';
-import type { Log } from '../shell/log.ts';
+import { openPair, readPrivateKey, storeKey } from './identity.ts';
+import type { Log } from './log.ts';
 
 /** Slots in a log line. */
 const SLOTS_TOLD_MAX = 16;
 
-/** What it needs of the boot object. */
+export interface Answers {
+  /** By slot; who is missing did not answer. */
+  readonly answers: ReadonlyMap<number, Surveyed>;
+  /** Why one that is missing did not; null where none is. */
+  readonly fault: string | null;
+}
+
+/** Asks the nodes of these slots what they hold. */
+export type AskNodes = (slots: readonly number[]) => Promise<Answers>;
+
+/** What it needs of the boot node. */
 export interface RecoveryHost {
-  readonly env: Env;
+  readonly ask: AskNodes;
   readonly config: Config;
   readonly store: BootStore;
   readonly log: Log;
@@ -112,10 +120,10 @@ export class BootRecovery {
   }
 
   async #surveyNext(limit: number): Promise<void> {
-    const { env, config, store, log, context } = this.#host;
+    const { ask, config, store, log, context } = this.#host;
     if (readSurvey(store).isDone) return;
     const slots = surveySlots(store, config.nodeCount, limit);
-    const { answers, fault } = await askNodes(env, slots);
+    const { answers, fault } = await ask(slots);
     const contested = store.transaction(() => surveyed(context(), config.nodeCount, slots, answers));
     const { missed } = readSurvey(store);
     const first = (all: readonly number[]) => ({ slots: all.slice(0, SLOTS_TOLD_MAX), count: all.length });

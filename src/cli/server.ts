@@ -1,0 +1,139 @@
+// What `pychain node` and `pychain boot serve` have in common: a server that runs until a signal ends it.
+import { once } from 'node:events';
+import { formatConfigError, readConfig, type LogLevel } from '../config.ts';
+import type { ServerOptions } from '../peer/alone.ts';
+import { addressFault } from '../protocol/address.ts';
+import { createLog } from '../shell/log.ts';
+import { CliError, errorLine, EXIT, printable, type ExitCode } from './errors.ts';
+import { LogFiles } from './log-files.ts';
+import { freePort } from './ports.ts';
+import * as settings from './settings.ts';
+import { stopOnSignals } from './signals.ts';
+import * as state from './state-folder.ts';
+
+/** Where a server listens unless it is told otherwise: behind a proxy on the same machine. */
+export const DEFAULT_LISTEN = '127.0.0.1:8080';
+
+/** Seconds that a stop may take: less than the ten after which containers are killed. */
+export const DEFAULT_STOP_SECONDS = '8';
+const STOP_SECONDS_MAX = 3_600;
+
+/** Arguments of a server, as given. */
+export interface ServerArguments {
+  readonly address?: string | undefined;
+  readonly listen: string;
+  readonly variables: readonly string[];
+  readonly stopSeconds: string;
+  readonly clientHeader?: string | undefined;
+  readonly json: boolean;
+}
+
+/** Says what happens, on standard output. */
+export type Say = (event: string, facts: Readonly<Record<string, string | number>>) => void;
+
+/** A server that has started. */
+export interface Running {
+  readonly port: number;
+  /** What else is to be told of its start. */
+  readonly facts: Readonly<Record<string, string | number>>;
+  stop(withinMs: number): Promise<void>;
+}
+
+/** Starts what is asked for; `ended` is aborted when it is to stop. */
+export type Begin = (options: ServerOptions, say: Say, ended: AbortSignal) => Promise<Running>;
+
+/** A server's variables, checked with its address; for what needs them before it begins. */
+export interface Checked {
+  readonly options: Omit<ServerOptions, 'log' | 'storageDir'>;
+  readonly folders: settings.Folders;
+  readonly adminToken: string | undefined;
+}
+
+/** Checks arguments and variables. `own`: what the address is of, and an example. */
+export function checkServer(args: ServerArguments, own: string): Checked {
+  const merged = settings.mergeEnvironment(settings.parseAssignments(args.variables), process.env);
+  const { host, port } = parseListen(args.listen);
+  settings.parseWhole(args.stopSeconds, 1, STOP_SECONDS_MAX, '--stop-seconds');
+  const address = (args.address ?? merged['PUBLIC_URL'])?.replace(/\/+$/, '');
+  if (address === undefined) throw new CliError(`--address: give the URL at which others reach ${own}`, EXIT.usage);
+  const variables = { ...settings.workerVariables(merged), PUBLIC_URL: address, BOOT_NODE: '', NODE_COUNT: '1' };
+  const config = readConfig(variables);
+  if (!config.ok) throw new CliError(config.error.map(formatConfigError).join('\n'), EXIT.usage);
+  const fault = addressFault(address, { localPeers: config.value.protocol.localPeers, hostedPrefix: '' });
+  if (fault) throw new CliError(`--address ${address}: ${ADDRESS_FAULTS[fault] ?? fault}`, EXIT.usage);
+  return {
+    options: { config: config.value, address, host, port, proxyHeader: args.clientHeader ?? null },
+    folders: settings.serverFolders(merged),
+    adminToken: merged['ADMIN_TOKEN'],
+  };
+}
+
+/** Runs a server until a signal ends it. `name`: whose log lines these are. */
+export async function runServer(
+  args: ServerArguments,
+  { options, folders, adminToken }: Checked,
+  name: 'node' | 'boot',
+  begin: Begin,
+): Promise<ExitCode> {
+  const { storageDir, logDir } = folders;
+  await state.ensureWritable(storageDir, 'STORAGE_DIR');
+  await state.ensureWritable(logDir, 'LOG_DIR');
+  const lock = await state.lockFolder(storageDir);
+  try {
+    const config = { ...options.config, adminToken: await state.ensureAdminToken(storageDir, adminToken) };
+    const port = await freePort(options.host, options.port);
+    const logs = new LogFiles({ logDir, onFault: (line) => process.stderr.write(`pychain: ${line}\n`) });
+    try {
+      const log = logTo(logs, name, config.logLevel);
+      await run(args, { ...options, config, port, storageDir, log }, logDir, begin);
+    } finally {
+      await logs.close();
+    }
+  } finally {
+    await lock.release();
+  }
+  return EXIT.ok;
+}
+
+async function run(args: ServerArguments, options: ServerOptions, logDir: string, begin: Begin): Promise<void> {
+  const say = createSay(args.json);
+  const ended = stopOnSignals(() => say('stopping', {}));
+  let running: Running;
+  try {
+    running = await begin(options, say, ended);
+  } catch (cause) {
+    throw new CliError(`it does not start: ${errorLine(cause)}`);
+  }
+  const { host, address, storageDir } = options;
+  say('listening', { host, port: running.port, address, ...running.facts, storage: storageDir ?? '', logs: logDir });
+  if (!ended.aborted) await once(ended, 'abort');
+  await running.stop(Number(args.stopSeconds) * 1000);
+  say('stopped', {});
+}
+
+function logTo(logs: LogFiles, name: string, level: LogLevel): ServerOptions['log'] {
+  return createLog(name, level, (text) => logs.write({ time: new Date(), level: 'info', text }));
+}
+
+function createSay(json: boolean): Say {
+  return (event, facts) => {
+    const pairs = Object.entries(facts).map(([name, value]) => `  ${name} ${printable(String(value))}`);
+    process.stdout.write(json ? `${JSON.stringify({ event, ...facts })}\n` : `${event}${pairs.join('')}\n`);
+  };
+}
+
+const LOCAL_HINT = 'or, for a network on this machine, give a loopback address and -e LOCAL_PEERS=on';
+const ADDRESS_FAULTS: Readonly<Record<string, string>> = {
+  'not-https': `others call it over https: put a proxy with a certificate in front, ${LOCAL_HINT}`,
+  'literal-address': `it needs a host name, ${LOCAL_HINT}`,
+  'not-public': `it needs a host name that is known everywhere, ${LOCAL_HINT}`,
+  'odd-port': 'others call port 443 alone: leave the port out, and put a proxy there',
+  'not-a-url': 'not a URL of a host alone, in lower case',
+};
+
+function parseListen(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port = ''] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? '';
+  if (host === '') throw new CliError(`--listen ${text}: give ADDRESS:PORT, for example 0.0.0.0:8080`, EXIT.usage);
+  return { host, port: settings.parseWhole(port, 0, 65_535, '--listen port') };
+}

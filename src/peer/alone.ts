@@ -1,0 +1,21 @@
+// What the node and the boot node have in common that have a process, and an address, of their own.
+import type { Config } from '../config.ts';
+import type { Log } from '../shell/log.ts';
+
+export interface ServerOptions {
+  readonly config: Config;
+  /** Where others reach it: a URL with no path. */
+  readonly address: string;
+  readonly host: string;
+  readonly port: number;
+  /** Where the databases are; null: in memory. */
+  readonly storageDir: string | null;
+  /** Header in which a proxy in front says who calls; null: there is none. */
+  readonly proxyHeader: string | null;
+  readonly log: Log;
+}
+
+/** The same configuration, where nobody else is taken for a node of this operator's, to be trusted: no address begins with the prefix. */
+export function aloneAt(address: string, config: Config, nodeCount: 0 | 1): Config {
+  return { ...config, publicUrl: address, nodeCount, protocol: { ...config.protocol, hostedPrefix: `${address}//` } };
+}
