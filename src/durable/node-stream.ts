@@ -80,8 +80,14 @@ export class NodeStream {
     this.#turn(socket, after, new Map(), Date.now());
   }
 
-  /** A socket was closed, by whomever. */
+  /** The reader closed its socket, or it broke. */
   closed(socket: WebSocket): void {
+    this.#forget(socket);
+    // The handshake's other half: without it the reader's program waits for it.
+    socket.close();
+  }
+
+  #forget(socket: WebSocket): void {
     const readers = this.#readers();
     const reader = readers.get(socket);
     if (reader) this.#unacknowledged -= unacknowledgedChars(reader);
@@ -108,7 +114,7 @@ export class NodeStream {
       for (const text of texts) socket.send(text);
     } catch {
       // It is closing: who wants the rest comes back.
-      return this.closed(socket);
+      return this.#forget(socket);
     }
     if (texts.length > 0) counters.add('stream_frames');
     this.#keep(socket, reader, afterSending(reader, portion, chars, now));
@@ -139,7 +145,7 @@ export class NodeStream {
   }
 
   #cut(socket: WebSocket, code: number, reason: string): void {
-    this.closed(socket);
+    this.#forget(socket);
     this.#state().counters.add(code === TOO_SLOW ? 'stream_cut_slow' : 'stream_cut_bad');
     socket.close(code, reason);
   }

@@ -1,18 +1,16 @@
 // The stream over WebSockets, at the real objects, which are evicted between. What readers may have is in test/protocol/stream.test.ts.
 import { evictDurableObject, runInDurableObject, SELF } from 'cloudflare:test';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { STREAM_ACKNOWLEDGE_MS, STREAM_NETWORK_READERS_MAX } from '../../src/protocol/limits.ts';
-import { eventOf, PEER_JOINED } from '../../src/protocol/message.ts';
 import type { StreamReader } from '../../src/protocol/stream.ts';
-import type { JsonObject } from '../../src/protocol/types.ts';
-import { broadcast as broadcastAt, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
+import { broadcast, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
 
 interface Frame {
   readonly type: string;
   readonly cursor: string;
   readonly missed?: number | null;
   readonly guid?: number;
-  readonly messages?: readonly { id: string; data: JsonObject; hops: number; received_at: number }[];
+  readonly messages?: readonly { id: string; data: object; hops: number; received_at: number }[];
 }
 
 /** A reader of a node's stream, and what it was told. */
@@ -40,34 +38,24 @@ async function connect(slot: number, query: string, headers: Record<string, stri
   return reader;
 }
 
-/** Messages of these tests: announcements of members may still be on their way when they begin. */
-const idsOf = (frames: readonly Frame[]) =>
-  frames.flatMap(({ messages = [] }) =>
-    messages.filter(({ data }) => eventOf(data)?.name !== PEER_JOINED).map(({ id }) => id),
-  );
+/** A broadcast of one test alone: messages of others may be under way still. */
+const tell = (slot: number, name: string) => broadcast(slot, { event: { name, args: {} } });
+
+const idsOf = (frames: readonly Frame[]) => frames.flatMap(({ messages = [] }) => messages.map(({ id }) => id));
 const metric = async (slot: number, name: string, labels: object = {}) =>
   (await callsOf(slot).samples()).find((sample) => sample.name === name && matches(sample.labels, labels))?.value;
 const matches = (of: object, labels: object) =>
   Object.entries(labels).every(([key, value]) => Reflect.get(of, key) === value);
 
-const sent: string[] = [];
-async function broadcast(slot: number, data: object): Promise<string> {
-  const id = await broadcastAt(slot, data);
-  sent.push(id);
-  return id;
-}
-
 beforeAll(() => startNetwork());
-// No test is brought what another has sent.
-beforeEach(() => everywhere(sent));
 
 describe('the stream over Server-Sent Events', () => {
   it('gives the same frames, goes on after the last id, and ends when the reader goes', async () => {
-    const first = await broadcast(10, { sent: 'before' });
-    const path = 'https://pychain.example/n/10/api/v1/stream?cursor=now';
-    const last = await call('/n/10/api/v1/messages?limit=500');
-    const { cursor } = last.body as { cursor: string };
-    const response = await SELF.fetch(path, { headers: { 'Last-Event-ID': String(Number(cursor) - 1) } });
+    const { body } = await call('/n/10/api/v1/messages?limit=500');
+    const { cursor } = body as { cursor: string };
+    const first = await tell(10, 'TEN');
+    const path = 'https://pychain.example/n/10/api/v1/stream?cursor=now&event=TEN';
+    const response = await SELF.fetch(path, { headers: { 'Last-Event-ID': cursor } });
     expect([response.status, response.headers.get('Content-Type'), response.headers.get('Cache-Control')]).toEqual([
       200,
       'text/event-stream; charset=utf-8',
@@ -79,10 +67,13 @@ describe('the stream over Server-Sent Events', () => {
       while (!text.includes(what)) text += (await source?.read())?.value ?? '';
     };
     await until(first);
-    const second = await broadcast(10, { sent: 'after' });
+    const second = await tell(10, 'TEN');
     await until(second);
-    const events = text.split('\n\n').filter((event) => event.includes('"messages"'));
-    expect(events.map((event) => /^id: (\d+)\n/.exec(event)?.[1])).toEqual([cursor, String(Number(cursor) + 1)]);
+    const events = text.split('\n\n').flatMap((event) => /^id: (\d+)\ndata: (.*)$/.exec(event)?.slice(1, 3) ?? []);
+    expect(events.filter((_, index) => index % 2 === 1).map((data) => (JSON.parse(data) as Frame).type)).toEqual([
+      'messages',
+      'messages',
+    ]);
     expect(await metric(10, 'pychain_stream_readers', { transport: 'events' })).toBe(1);
     await source?.cancel();
     await eventually(
@@ -98,9 +89,9 @@ describe('the stream over a WebSocket', () => {
     await everywhere([first]);
     const { body } = await call('/n/2/api/v1/messages');
     const { cursor } = body as { cursor: string };
-    const reader = await connect(2, `cursor=${cursor}`);
+    const reader = await connect(2, `event=TWO&cursor=${cursor}`);
     expect(reader.frames).toEqual([{ type: 'hello', guid: 2, cursor }]);
-    const id = await broadcast(1, { after: true });
+    const id = await tell(1, 'TWO');
     await eventually('the message', async () => reader.frames.length > 1);
     const shown = await call(`/n/2/api/v1/messages/${id}`);
     expect(reader.frames[1]).toEqual({ type: 'messages', messages: [shown.body], cursor: expect.any(String) });
@@ -109,9 +100,9 @@ describe('the stream over a WebSocket', () => {
 
   it('begins with the oldest, or with what comes from now on', async () => {
     const old = await broadcast(3, { old: true });
-    const [all, news] = [await connect(3, ''), await connect(3, 'cursor=now')];
+    const [all, news] = [await connect(3, ''), await connect(3, 'cursor=now&event=THREE')];
     await eventually('what is there', async () => idsOf(all.frames).includes(old));
-    const id = await broadcast(3, { new: true });
+    const id = await tell(3, 'THREE');
     await eventually('the message', async () => idsOf(news.frames).length > 0 && idsOf(all.frames).includes(id));
     expect(idsOf(news.frames)).toEqual([id]);
   });
@@ -121,7 +112,7 @@ describe('the stream over a WebSocket', () => {
     const ids: string[] = [];
     for (const name of ['NEWS', 'OTHER', 'MORE', 'NEWS']) {
       await evictDurableObject(objectOf(4));
-      const id = await broadcast(4, { event: { name, args: {} } });
+      const id = await tell(4, name);
       if (name !== 'OTHER') ids.push(id);
     }
     await eventually('three messages', async () => idsOf(reader.frames).length === 3);
@@ -143,8 +134,11 @@ describe('the stream over a WebSocket', () => {
   });
 
   it('cuts who does not acknowledge, with the reason, and nobody else', async () => {
-    const [mute, well] = [await connect(6, 'cursor=now', {}, false), await connect(6, 'cursor=now')];
-    const first = await broadcast(6, { first: true });
+    const [mute, well] = [
+      await connect(6, 'cursor=now&event=SIX', {}, false),
+      await connect(6, 'cursor=now&event=SIX'),
+    ];
+    const first = await tell(6, 'SIX');
     await eventually('the message', async () => idsOf(mute.frames).length === 1 && idsOf(well.frames).length === 1);
     await eventually('one acknowledgement', async () =>
       runInDurableObject(objectOf(6), (_, state) => {
@@ -162,14 +156,14 @@ describe('the stream over a WebSocket', () => {
       }
     });
     await evictDurableObject(objectOf(6));
-    const second = await broadcast(6, { second: true });
+    const second = await tell(6, 'SIX');
     await eventually('the cut', async () => mute.closed !== null);
     expect(mute.closed).toEqual({ code: 4408, reason: 'too slow: a frame was not acknowledged in time' });
     await eventually('the message', async () => idsOf(well.frames).length === 2);
     expect([idsOf(well.frames), well.closed]).toEqual([[first, second], null]);
     expect(await metric(6, 'pychain_stream_cuts_total', { reason: 'slow' })).toBe(1);
     // It comes back with the last cursor that it has.
-    const again = await connect(6, `cursor=${mute.frames.at(-1)?.cursor}`);
+    const again = await connect(6, `event=SIX&cursor=${mute.frames.at(-1)?.cursor}`);
     await eventually('the message', async () => idsOf(again.frames).length === 1);
     expect(idsOf(again.frames)).toEqual([second]);
   });
@@ -192,13 +186,13 @@ describe('the stream over a WebSocket', () => {
   });
 
   it('has a limit on the readers of one network, and others still come in', async () => {
-    const from = (address: string) => connect(9, 'cursor=now', { 'CF-Connecting-IP': address });
+    const from = (address: string) => connect(9, 'cursor=now&event=NINE', { 'CF-Connecting-IP': address });
     const readers = await Promise.all(
       Array.from({ length: STREAM_NETWORK_READERS_MAX }, (_, index) => from(`2001:db8::${(index + 1).toString(16)}`)),
     );
     await expect(from('2001:db8::ffff')).rejects.toThrow(/answered 503.*too-many-readers/);
     const other = await from('192.0.2.1');
-    const id = await broadcast(9, { to: 'all' });
+    const id = await tell(9, 'NINE');
     await eventually('the message', async () =>
       [...readers, other].every(({ frames }) => idsOf(frames).length === 1 && idsOf(frames)[0] === id),
     );
