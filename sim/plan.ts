@@ -102,6 +102,7 @@ function drawConfig(random: Random, treeOnly: boolean): Plan['config'] {
     groupMembersMax: 1_000,
     networkKey: null,
     localPeers: false,
+    hasHandler: false,
     syncIntervalMs,
     syncJitterMs,
   };

@@ -41,6 +41,7 @@ export const SCALE_CONFIG: Plan['config'] = {
   groupMembersMax: 64,
   networkKey: null,
   localPeers: false,
+  hasHandler: false,
   probationMs: 60 * SECOND,
   syncIntervalMs: 60 * SECOND,
   syncJitterMs: 30 * SECOND,

@@ -55,6 +55,8 @@ export class Shell {
         return this.#sync(node, effect);
       case 'probe':
         return this.#probe(node, effect);
+      case 'handle':
+        throw new Error('simulated nodes have no handler');
       case 'hand-over':
         return this.#handOver(node, effect);
       case 'renew-self':

@@ -26,6 +26,15 @@ export interface Config {
   readonly adminToken: string | null;
   /** What joiners from elsewhere must know, and what is told to a boot node elsewhere; null: nothing. */
   readonly joinToken: string | null;
+  /** What takes the network's messages; null: nothing. */
+  readonly handler: HandlerConfig | null;
+}
+
+/** The application's side of a node. `webhook` null: the service binding HANDLER. */
+export interface HandlerConfig {
+  /** Slot of the node whose messages it takes. */
+  readonly slot: number;
+  readonly webhook: { readonly url: string; readonly secret: string } | null;
 }
 
 export interface ConfigError {
@@ -47,11 +56,15 @@ const seconds = (low: number, high: number) => `a number of seconds from ${low} 
 const whole = (low: number, high: number) => `a whole number from ${low} to ${high}`;
 
 const NODE_COUNT_MAX = 10_000;
+const HANDLER_URL_CHARS_MAX = 2_048;
 /** Rounds of network sync that fit into the life of a newcomer's certificate: it is renewed at half of it, and a round may be missed. */
 const ROUNDS_A_CERTIFICATE = 4;
 const TOKEN = /^[\x21-\x7e]{16,256}$/;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const NETWORK_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** Reads a variable; null where it is unset or wrong, which is noted. */
+type Read = <T>(name: string, parse: (text: string) => T | null) => T | null;
 
 /** Every variable that the Worker reads. */
 export const VARIABLES: readonly Variable[] = [
@@ -92,6 +105,20 @@ export const VARIABLES: readonly Variable[] = [
     allowed: 'on or off; on only where PUBLIC_URL is a loopback address',
     secret: false,
   },
+  { name: 'HANDLER_NODE', default: '1', allowed: `${whole(1, NODE_COUNT_MAX)}, NODE_COUNT at most`, secret: false },
+  {
+    name: 'HANDLER_URL',
+    default: null,
+    allowed:
+      'an https URL without credentials (http only for a loopback address, with LOCAL_PEERS=on), with HANDLER_SECRET, and without a service binding HANDLER',
+    secret: false,
+  },
+  {
+    name: 'HANDLER_SECRET',
+    default: null,
+    allowed: 'whsec_ and 24 to 64 bytes in base64, with HANDLER_URL',
+    secret: true,
+  },
   { name: 'JOIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
   { name: 'ADMIN_TOKEN', default: null, allowed: '16 to 256 visible ASCII characters, no spaces', secret: true },
 ];
@@ -105,17 +132,7 @@ const NOT_YET = ['NODE_ADDRESSES', 'BEACON'];
  */
 export function readConfig(env: Readonly<Record<string, unknown>>): Result<Config, readonly ConfigError[]> {
   const errors: ConfigError[] = [];
-  const read = <T>(name: string, parse: (text: string) => T | null): T | null => {
-    const variable = VARIABLES.find((candidate) => candidate.name === name);
-    if (!variable) throw new Error(`assertion failed: ${name} is not in VARIABLES`);
-    const given = env[name];
-    const text = given === undefined || given === null || given === '' ? variable.default : String(given);
-    if (text === null) return null;
-    const value = parse(text);
-    if (value === null)
-      errors.push({ variable: name, value: variable.secret ? '(hidden)' : text, allowed: variable.allowed });
-    return value;
-  };
+  const read = reader(env, errors);
 
   const network = read('NETWORK', matching(NETWORK_NAME));
   const publicUrl = read('PUBLIC_URL', parseUrl);
@@ -140,6 +157,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const bootNode = read('BOOT_NODE', (text) => parseBootNode(text, publicUrl, localPeers ?? false));
   const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
   const joinToken = read('JOIN_TOKEN', matching(TOKEN));
+  const handler = readHandler(read, env, nodeCount ?? 1, localPeers ?? false);
 
   errors.push(...notYet(env));
   const missing = errors.length === 0 && bootNode !== null ? callableFault(publicUrl, localPeers ?? false) : null;
@@ -164,6 +182,8 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
       syncIntervalMs: interval,
       syncJitterMs: syncJitterMs ?? 0,
       hostedPrefix: hostedPrefix(publicUrl),
+      // Each node's own business: see LiveNodeHost.
+      hasHandler: false,
     },
     publicUrl,
     bootNode,
@@ -171,6 +191,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     logLevel: logLevel ?? 'INFO',
     adminToken,
     joinToken,
+    handler,
   });
 }
 
@@ -178,6 +199,10 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
 export function formatConfigError(error: ConfigError): string {
   const shown = error.value.length > 80 ? `${error.value.slice(0, 80)}…` : error.value;
   return `${error.variable}=${JSON.stringify(shown).slice(1, -1)} is not allowed: give ${error.allowed}`;
+}
+
+function isSet(env: Readonly<Record<string, unknown>>, name: string): boolean {
+  return env[name] !== undefined && env[name] !== null && env[name] !== '';
 }
 
 /**
@@ -189,7 +214,7 @@ function hostedPrefix(publicUrl: string | null): string {
 }
 
 function notYet(env: Readonly<Record<string, unknown>>): ConfigError[] {
-  const given = NOT_YET.filter((name) => env[name] !== undefined && env[name] !== null && env[name] !== '');
+  const given = NOT_YET.filter((name) => isSet(env, name));
   return given.map((variable) => ({
     variable,
     value: '(set)',
@@ -236,4 +261,51 @@ function parseUrl(text: string): string | null {
   const plain =
     url.username === '' && url.password === '' && url.search === '' && url.hash === '' && url.pathname === '/';
   return plain && (url.protocol === 'https:' || url.protocol === 'http:') ? url.origin : null;
+}
+
+/** What reads variables of `env`, and notes the wrong ones in `errors`. */
+function reader(env: Readonly<Record<string, unknown>>, errors: ConfigError[]): Read {
+  return (name, parse) => {
+    const variable = VARIABLES.find((candidate) => candidate.name === name);
+    if (!variable) throw new Error(`assertion failed: ${name} is not in VARIABLES`);
+    const text = isSet(env, name) ? String(env[name]) : variable.default;
+    if (text === null) return null;
+    const value = parse(text);
+    if (value === null)
+      errors.push({ variable: name, value: variable.secret ? '(hidden)' : text, allowed: variable.allowed });
+    return value;
+  };
+}
+
+/** The application's side: a binding, or a webhook with its secret. */
+function readHandler(
+  read: Read,
+  env: Readonly<Record<string, unknown>>,
+  nodeCount: number,
+  localPeers: boolean,
+): HandlerConfig | null {
+  // A binding is no text: only what the platform put there can be called.
+  const hasBinding = ['object', 'function'].includes(typeof env['HANDLER']) && env['HANDLER'] !== null;
+  const slot = read('HANDLER_NODE', parseWhole(1, nodeCount));
+  const url = read('HANDLER_URL', (text) =>
+    hasBinding || !isSet(env, 'HANDLER_SECRET') ? null : parseHandlerUrl(text, localPeers),
+  );
+  const secret = read('HANDLER_SECRET', (text) => (isSet(env, 'HANDLER_URL') && isWebhookSecret(text) ? text : null));
+  const webhook = url !== null && secret !== null ? { url, secret } : null;
+  return hasBinding || webhook ? { slot: slot ?? 1, webhook } : null;
+}
+
+function parseHandlerUrl(text: string, localPeers: boolean): string | null {
+  if (text.length > HANDLER_URL_CHARS_MAX || !URL.canParse(text)) return null;
+  const { protocol, username, password, hash, hostname } = new URL(text);
+  if (username !== '' || password !== '' || hash !== '') return null;
+  const isLocal = protocol === 'http:' && localPeers && LOOPBACK.test(hostname);
+  return protocol === 'https:' || isLocal ? text : null;
+}
+
+/** As Standard Webhooks has it: 24 to 64 bytes, base64 with padding. */
+function isWebhookSecret(text: string): boolean {
+  const [, base64 = ''] = /^whsec_((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)$/.exec(text) ?? [];
+  const bytes = (base64.length / 4) * 3 - (base64.endsWith('==') ? 2 : Number(base64.endsWith('=')));
+  return bytes >= 24 && bytes <= 64;
 }

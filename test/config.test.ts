@@ -4,6 +4,9 @@ import { formatConfigError, readConfig, VARIABLES, type ConfigError } from '../s
 /** Has the form of a public key. */
 const KEY = `${'a'.repeat(42)}A`;
 
+/** Has the form of a webhook's secret: 24 bytes. */
+const SECRET = `whsec_${'a'.repeat(32)}`;
+
 describe('configuration', () => {
   it("has the seed's defaults", () => {
     const config = readConfig({});
@@ -16,6 +19,7 @@ describe('configuration', () => {
         logLevel: 'INFO',
         adminToken: null,
         joinToken: null,
+        handler: null,
         protocol: {
           network: 'pychain',
           syncIntervalMs: 60_000,
@@ -122,6 +126,10 @@ describe('configuration', () => {
     ['LOCAL_PEERS', 'ON'],
     ['LOCAL_PEERS', 'true'],
     ['LOCAL_PEERS', '1'],
+    ['HANDLER_NODE', '0'],
+    ['HANDLER_NODE', '5'],
+    ['HANDLER_URL', 'https://app.example/hook'],
+    ['HANDLER_SECRET', SECRET],
   ])('%s=%s stops the start with one line that names it and what is allowed', (name, value) => {
     const config = readConfig({ [name]: value });
     if (config.ok) throw new Error('was taken');
@@ -131,7 +139,7 @@ describe('configuration', () => {
     expect(line).not.toContain('\n');
     expect(line).toContain(VARIABLES.find((variable) => variable.name === name)?.allowed);
     // A secret is not shown, not even a wrong one.
-    expect(line.includes(value)).toBe(!name.endsWith('_TOKEN'));
+    expect(line.includes(value)).toBe(!/_(TOKEN|SECRET)$/.test(name));
   });
 
   it('tells who asks for an open network that there is none yet', () => {
@@ -235,9 +243,55 @@ describe('configuration', () => {
     expect(readConfig(env)).toMatchObject({ ok: true, value: { protocol: { newcomerCertificateMs: ms } } });
   });
 
+  describe('of the handler', () => {
+    const URL = 'https://app.example/hook?key=1';
+    const local = { PUBLIC_URL: 'http://127.0.0.1:8787', LOCAL_PEERS: 'on' };
+
+    it.each<[string, Record<string, unknown>, object]>([
+      ['a webhook', { HANDLER_URL: URL, HANDLER_SECRET: SECRET }, { slot: 1, webhook: { url: URL, secret: SECRET } }],
+      ['of another node', { HANDLER_URL: URL, HANDLER_SECRET: SECRET, HANDLER_NODE: '4' }, { slot: 4 }],
+      ['a service binding', { HANDLER: { fetch: () => undefined } }, { slot: 1, webhook: null }],
+      [
+        'a webhook on this machine',
+        { ...local, HANDLER_URL: 'http://localhost:1/', HANDLER_SECRET: SECRET },
+        { webhook: { url: 'http://localhost:1/' } },
+      ],
+    ])('%s', (_name, env, handler) => {
+      expect(readConfig(env)).toMatchObject({ ok: true, value: { handler } });
+    });
+
+    it.each<[string, Record<string, unknown>]>([
+      ['http', { HANDLER_URL: 'http://app.example/' }],
+      ['http on this machine where peers may not be there', { HANDLER_URL: 'http://localhost/' }],
+      ['http elsewhere where peers may be on this machine', { ...local, HANDLER_URL: 'http://app.example/' }],
+      ['another scheme', { HANDLER_URL: 'ftp://app.example/' }],
+      ['credentials', { HANDLER_URL: 'https://user:pass@app.example/' }],
+      ['a fragment', { HANDLER_URL: 'https://app.example/#x' }],
+      ['no URL', { HANDLER_URL: 'app' }],
+      ['a long one', { HANDLER_URL: `https://app.example/${'x'.repeat(2_048)}` }],
+      ['a binding too', { HANDLER_URL: URL, HANDLER: {} }],
+    ])('refuses %s', (_name, env) => {
+      const config = readConfig({ HANDLER_SECRET: SECRET, ...env });
+      expect(config.ok ? [] : config.error.map(({ variable }) => variable)).toEqual(['HANDLER_URL']);
+    });
+
+    it.each([
+      'a'.repeat(32),
+      'whsec_',
+      `whsec_${'a'.repeat(28)}`,
+      `whsec_${'a'.repeat(88)}`,
+      `whsec_${'a'.repeat(33)}`,
+    ])('refuses the secret %s, and does not show it', (secret) => {
+      const config = readConfig({ HANDLER_URL: URL, HANDLER_SECRET: secret });
+      expect(config.ok ? [] : config.error.map(({ variable, value }) => [variable, value])).toEqual([
+        ['HANDLER_SECRET', '(hidden)'],
+      ]);
+    });
+  });
+
   it('lists as secret what is not to be shown', () => {
     const secret = VARIABLES.filter((variable) => variable.secret).map(({ name }) => name);
-    expect(secret.toSorted()).toEqual(['ADMIN_TOKEN', 'JOIN_TOKEN']);
+    expect(secret.toSorted()).toEqual(['ADMIN_TOKEN', 'HANDLER_SECRET', 'JOIN_TOKEN']);
   });
 
   it.each(['NODE_ADDRESSES', 'BEACON'])('%s is refused, not ignored: it is not there yet', (name) => {

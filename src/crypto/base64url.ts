@@ -11,6 +11,11 @@ export function fromBase64url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
+/** Bytes of plain base64 that was checked to be it. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
 /** Text of bytes in plain base64, padded: what structured fields use. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = '';

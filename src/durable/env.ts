@@ -8,4 +8,6 @@ export interface Env {
   /** Jobs for peers outside, which may keep a caller waiting. */
   readonly OUTBOUND: Queue<string>;
   readonly DEAD_LETTERS: Queue<string>;
+  /** The application's Worker, which takes messages; not bound in most deployments. */
+  readonly HANDLER?: Fetcher;
 }

@@ -11,6 +11,7 @@ import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncRequest } from '../protocol/sync.ts';
 import type { Delivery, Guid, Member, MessageId, Millis } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
+import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
 import { LiveNode } from '../shell/live-node.ts';
 import { createLog, type Log } from '../shell/log.ts';
@@ -43,6 +44,11 @@ function knownSlot(ctx: DurableObjectState, meta: MetaTable): string {
   const slot = noted ?? ctx.id.name ?? '';
   if (noted === null && slot !== '') meta.set(SLOT_KEY, slot);
   return slot;
+}
+
+function boundHandler({ HANDLER }: Env): Fetcher {
+  if (!HANDLER) throw new Error('the service binding HANDLER is gone');
+  return HANDLER;
 }
 
 export class NodeObject extends DurableObject<Env> implements HostedCalls {
@@ -195,6 +201,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
         store: this.#store,
         config: this.#config,
         log: this.#log,
+        handle: this.#handler(),
         outlets: (node) => this.#outlets(node),
         setAlarm: (at) => void this.#setAlarm(at),
         alarmsSet: () => this.#alarmsSet,
@@ -208,6 +215,17 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     // What a crash left to be handed over need not wait for the next round.
     const driver = this.#node.running();
     if (driver.state.guid !== null) driver.submit({ type: 'wake' });
+  }
+
+  /** How the application takes this node's messages; null where it does not: one node is enough, since each gets all of them. */
+  #handler(): Handle | null {
+    const { handler, protocol } = this.#config;
+    if (handler === null || this.#address !== `${protocol.hostedPrefix}${handler.slot}`) return null;
+    const { webhook } = handler;
+    const call = (url: string, init: RequestInit) =>
+      webhook ? fetch(url, init) : boundHandler(this.env).fetch(url, init);
+    const target = { webhook, fetch: call, now: () => Date.now() };
+    return (source, messages) => giveToHandler(target, source, messages);
   }
 
   async #firstIdentity(): Promise<Identity> {

@@ -9,7 +9,9 @@ import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
+import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity } from '../shell/identity.ts';
+import type { Config } from '../config.ts';
 import { LiveNode } from '../shell/live-node.ts';
 import { nodeGateway } from '../shell/node-calls.ts';
 import type { Outlets } from '../shell/node-effects.ts';
@@ -35,6 +37,8 @@ const REQUESTS_SHARE = 0.25;
 export interface PeerOptions extends ServerOptions {
   /** URL of the boot node. */
   readonly boot: string;
+  /** Takes the node's messages, in place of the webhook of the configuration. */
+  readonly handle?: Handle;
 }
 
 export interface StopOptions {
@@ -85,6 +89,7 @@ export class PeerNode {
         config,
         log,
         outlets: (node) => this.#outlets(node, client, joins),
+        handle: options.handle ?? webhookOf(config, stop),
         setAlarm: (at) => {
           this.#alarmsSet++;
           this.#alarm.set(at);
@@ -210,6 +215,15 @@ export class PeerNode {
     this.#sql.close();
     this.#hangUp.abort(new Error('the node has stopped'));
   }
+}
+
+/** The webhook that the operator has named, which may be in a network of the operator's own; null: there is none. */
+function webhookOf({ handler }: Config, stop: AbortSignal): Handle | null {
+  if (!handler?.webhook) return null;
+  const call = (url: string, init: RequestInit) =>
+    fetch(url, { ...init, signal: AbortSignal.any(init.signal ? [init.signal, stop] : [stop]) });
+  const target = { webhook: handler.webhook, fetch: call, now: () => Date.now() };
+  return (source, messages) => giveToHandler(target, source, messages);
 }
 
 /** The files, and who the node is: its key is made at the first start, its record signed anew where its address has changed. */

@@ -28,4 +28,6 @@ export interface ProtocolConfig {
   readonly syncJitterMs: Millis;
   /** Prefix of the addresses of this deployment's own nodes, ending in "/n/". */
   readonly hostedPrefix: string;
+  /** Whether the application takes this node's messages. */
+  readonly hasHandler: boolean;
 }

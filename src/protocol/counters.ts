@@ -39,6 +39,9 @@ export type CounterName =
   | 'probes_answered'
   | 'probes_failed'
   | `peers_refused_${PeerFault}`
+  | 'handler_batches'
+  | 'handler_failures'
+  | 'handler_missed'
   | 'stream_frames'
   | 'stream_cut_slow'
   | 'stream_cut_bad'

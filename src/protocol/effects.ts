@@ -15,6 +15,7 @@ import type {
   Millis,
   Range,
   Result,
+  StoredMessage,
 } from './types.ts';
 
 /** Everything that a rule may look at. */
@@ -145,6 +146,9 @@ export type Input =
   | { readonly type: 'reached'; readonly guid: Guid }
   | { readonly type: 'handed-over'; readonly id: number }
   | { readonly type: 'handover-failed'; readonly id: number; readonly reason: string }
+  /** The application took a batch, or did not; `through` is that of the effect. */
+  | { readonly type: 'handled'; readonly through: string }
+  | { readonly type: 'handler-failed'; readonly through: string; readonly reason: string }
   | { readonly type: 'undeliverable'; readonly legs: readonly Undeliverable[]; readonly reason: string };
 
 export type Reply =
@@ -190,7 +194,9 @@ export type Effect =
       readonly id: number;
       readonly jobs: readonly Job[];
       readonly outbound: readonly Job[];
-    };
+    }
+  /** Give the application a batch; answer with handled or handler-failed and its `through`. */
+  | { readonly type: 'handle'; readonly messages: readonly StoredMessage[]; readonly through: string };
 
 /** Whom to ask at network sync; `outside` null: a node of this deployment. */
 export interface SyncTarget {

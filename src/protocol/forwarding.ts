@@ -13,6 +13,7 @@ import {
   type Outcome,
   type Undeliverable,
 } from './effects.ts';
+import { hasRoom } from './expiry.ts';
 import { stir } from './idle.ts';
 import { packJobs, type Bundle } from './job.ts';
 import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
@@ -308,20 +309,6 @@ function oweIgnored(context: Context, repair: Repair): Effect[] {
         return oweRepair(context, { dueAt, attempt, range: onlyMe(guid), without: [], ids });
       })
   );
-}
-
-/** Drops what has expired. */
-export function expire(context: Context): Effect[] {
-  const dropped = context.state.mempool.expire(context.now);
-  context.state.counters.add('messages_expired', dropped);
-  return dropped > 0 ? [logged('DEBUG', 'mempool', 'expired', { messages: dropped })] : [];
-}
-
-/** Whether messages fit, what has expired out of the way. */
-export function hasRoom(context: Context, count: number, bytes: number): boolean {
-  if (context.state.mempool.hasRoom(count, bytes)) return true;
-  expire(context);
-  return context.state.mempool.hasRoom(count, bytes);
 }
 
 /** Owes a repair. Where there are too many, the oldest is lost, and told of. */

@@ -2,7 +2,8 @@
 // what still comes is not answered, so that whoever sent it turns to the next. It keeps its GUID and its key, and may come back.
 import { backoffMs } from './backoff.ts';
 import { logged, type Context, type Effect, type OriginationError, type SignedOrigination } from './effects.ts';
-import { expire, oweRepair } from './forwarding.ts';
+import { expire } from './expiry.ts';
+import { oweRepair } from './forwarding.ts';
 import { REPAIRS_MAX, WANTED_MAX } from './limits.ts';
 import { startJoin } from './membership.ts';
 import { PEER_LEAVING, type Draft } from './message.ts';

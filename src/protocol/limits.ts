@@ -66,6 +66,13 @@ export const MESSAGES_PAGE_MAX = 500;
 export const MESSAGES_SCANNED_MAX = 10_000;
 export const SCANNED_CHARS_MAX = 2_000_000;
 
+/** Messages that the application is given at once, and characters of their bodies unless a single one has more. */
+export const HANDLER_MESSAGES_MAX = 100;
+export const HANDLER_CHARS_MAX = 262_144;
+
+/** How long the application may take for them. The node is billed for the wait (guess). */
+export const HANDLER_MS_MAX = 15_000;
+
 /** Readers of one node's stream, and those of one network (an IPv4 address, an IPv6 /64). Idle ones are hibernating WebSockets (guess). */
 export const STREAM_READERS_MAX = 1_000;
 export const STREAM_NETWORK_READERS_MAX = 250;

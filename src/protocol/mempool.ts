@@ -227,8 +227,8 @@ export class Mempool {
     return content && { ...content, id: entry.id, receivedAt: entry.receivedAt, hops: entry.hops };
   }
 
-  /** Drops the segments whose last message has expired. Returns how many messages went. */
-  expire(now: Millis): number {
+  /** Drops the segments whose last message has expired, and names each message. Returns how many went. */
+  expire(now: Millis, dropping?: (entry: Entry) => void): number {
     if (now < this.#nextExpiry) return 0;
     let dropped = 0;
     const last = this.lastSeq;
@@ -246,6 +246,7 @@ export class Mempool {
       this.#recent.delete(segment.seq);
       this.#bytes -= segment.bytes;
       for (const entry of segment.entries) {
+        dropping?.(entry);
         this.#entries.delete(entry.id);
         this.#extraRanges.delete(entry.id);
         if (entry.idempotencyKey !== null) this.#byKey.delete(entry.idempotencyKey);

@@ -4,6 +4,7 @@ import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { Departed } from './departed.ts';
 import type { Effect } from './effects.ts';
+import { Handling } from './handling.ts';
 import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
 import { Nonces } from './nonces.ts';
@@ -74,6 +75,7 @@ export class NodeState {
   readonly repairs: Repairs;
   readonly counters: Counters;
   readonly nonces: Nonces;
+  readonly handling: Handling;
   readonly standings = new Standings();
   readonly unverified = new Unverified();
   readonly health = new Health();
@@ -128,6 +130,7 @@ export class NodeState {
     this.repairs = new Repairs(store.repairs, damaged('repairs'));
     this.timers = new Timers(store.timers);
     this.nonces = new Nonces(store.nonces);
+    this.handling = new Handling(store.meta);
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
     this.#leftAt = readNumber(store.meta.get(LEFT_KEY));

@@ -4,7 +4,9 @@
 import { admitCall } from './calls.ts';
 import { logged, type Context, type Effect, type Input, type Outcome, type Reply } from './effects.ts';
 import { onEvents } from './events.ts';
-import { expire, handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
+import { expire } from './expiry.ts';
+import { handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
+import { callHandler, handled, handlerFailed } from './handling.ts';
 import { comeBack, leave, leftRound } from './leaving.ts';
 import {
   catchUp,
@@ -39,12 +41,18 @@ export function handle(context: Context, input: Input): Handled {
   const lost =
     state.rosterDamaged && state.leftAt === null && input.type !== 'join-accepted' && state.timers.get('join') === null;
   const repair = lost ? startJoin(context) : [];
-  const handled = react(context, input);
-  const effects = [...state.damage.splice(0), ...repair, ...handled.effects, ...handOver(context)];
+  const reacted = react(context, input);
+  const effects = [
+    ...state.damage.splice(0),
+    ...repair,
+    ...reacted.effects,
+    ...handOver(context),
+    ...callHandler(context),
+  ];
   armRepairTimer(context);
   state.roster.flush();
   state.flushSeen();
-  return { reply: handled.reply, effects };
+  return { reply: reacted.reply, effects };
 }
 
 function react(context: Context, input: Input): Handled {
@@ -106,6 +114,10 @@ function react(context: Context, input: Input): Handled {
       return silently(handedOver(context, input.id));
     case 'handover-failed':
       return silently(handoverFailed(context, input.id, input.reason));
+    case 'handled':
+      return silently(handled(context, input.through));
+    case 'handler-failed':
+      return silently(handlerFailed(context, input.through, input.reason));
     case 'undeliverable':
       return silently(undeliverable(context, input.legs, input.reason));
   }
@@ -139,6 +151,7 @@ function onTimer(context: Context, kind: TimerKind): Effect[] {
       return [...expire(context), ...startJoin(context), ...syncRound(context)];
     case 'outbox':
     case 'repair':
+    case 'handler':
       // handle() hands over what is due after every input.
       state.timers.clear(kind);
       return [];

@@ -2,7 +2,7 @@
 // anybody is told that it was.
 import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
 import type { Context, Originated, Origination, OriginationError, SignedOrigination } from './effects.ts';
-import { hasRoom } from './forwarding.ts';
+import { hasRoom } from './expiry.ts';
 import { stir } from './idle.ts';
 import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';

@@ -28,6 +28,8 @@ export interface Portion {
   readonly more: boolean;
   /** Messages that expired, or were damaged, before they could be read; null: an unknown number of them, perhaps none. */
   readonly missed: number | null;
+  /** Those of them that are still known of. */
+  readonly expired: number;
 }
 
 /** Characters of bodies in one page: decoded they take several times as much, and an answer must fit RPC and memory. */
@@ -72,28 +74,30 @@ export function readOn(
 ): Portion {
   const isLost = from.seq > mempool.lastSeq;
   const after = isLost ? startOf(mempool) : from;
-  const gone = isLost || isAfter(startOf(mempool), after);
   const messages: StoredMessage[] = [];
-  let missed: number | null = gone ? null : 0;
+  let isGone = isLost || isAfter(startOf(mempool), after);
+  let expired = 0;
   let cursor = after;
   let chars = 0;
   let scanned = 0;
   let scannedChars = 0;
+  const portion = (at: Cursor, more: boolean): Portion => {
+    return { messages, chars, cursor: at, more, missed: isGone ? null : expired, expired };
+  };
   for (let seq = Math.max(after.seq, mempool.firstSeq); seq <= mempool.lastSeq; seq++) {
     const entries = mempool.entriesOf(seq);
     // It has expired before others that came earlier, or what tells of it is damaged.
-    if (entries.length === 0 && isAfter({ seq, position: Infinity }, after)) missed = null;
+    if (entries.length === 0 && isAfter({ seq, position: Infinity }, after)) isGone = true;
     for (const entry of entries) {
       if (!isAfter(entry, after)) continue;
       const isFull = messages.length === bounds.messages || chars > bounds.chars;
-      if (isFull || scanned === MESSAGES_SCANNED_MAX || scannedChars > SCANNED_CHARS_MAX)
-        return { messages, chars, cursor, more: true, missed };
+      if (isFull || scanned === MESSAGES_SCANNED_MAX || scannedChars > SCANNED_CHARS_MAX) return portion(cursor, true);
       scanned++;
       const isExpired = entry.expiresAt <= now;
       const message = isExpired && !wants ? null : mempool.read(entry);
       const size = message ? (mempool.bodyOf(entry)?.length ?? 0) : 0;
       scannedChars += size;
-      if (message === null || (isExpired && wants?.(message))) missed = missed === null ? null : missed + 1;
+      if (message === null || (isExpired && wants?.(message))) expired++;
       else if (!isExpired && (!wants || wants(message))) {
         messages.push(message);
         chars += size;
@@ -101,7 +105,7 @@ export function readOn(
       cursor = entry.position === entries.length - 1 ? { seq, position: Infinity } : entry;
     }
   }
-  return { messages, chars, cursor: endOf(mempool), more: false, missed };
+  return portion(endOf(mempool), false);
 }
 
 /** A page of the API: `next` is null at the end, `cursor` is where it ends. Null for a cursor that is none of ours. */

@@ -35,6 +35,7 @@ import type { NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
 import { EventReaders } from './event-readers.ts';
+import type { Handle } from './handler-client.ts';
 import { renewIdentity, type Identity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { NodeCalls } from './node-calls.ts';
@@ -47,6 +48,8 @@ export interface LiveNodeHost {
   readonly config: Config;
   readonly log: Log;
   outlets(node: LiveNode): Outlets;
+  /** How the application takes this node's messages; null: it does not. */
+  readonly handle: Handle | null;
   /** Has `alarm` called at that time; null: not. */
   setAlarm(at: Millis | null): void;
   /** Alarms set so far, as the platform bills them. */
@@ -77,10 +80,11 @@ export class LiveNode implements NodeCalls {
   constructor(host: LiveNodeHost, identity: Identity) {
     this.#host = host;
     this.#address = identity.self.address;
-    const { store, config, log } = host;
+    const { store, config, log, handle } = host;
+    const { network } = config.protocol;
     this.#driver = new Driver({
       store,
-      config: config.protocol,
+      config: { ...config.protocol, hasHandler: handle !== null },
       self: identity.self,
       host: {
         now: () => Date.now(),
@@ -97,6 +101,9 @@ export class LiveNode implements NodeCalls {
     this.#outlets = host.outlets(this);
     this.#effects = new NodeEffects({
       outlets: this.#outlets,
+      handle:
+        handle &&
+        ((messages) => handle({ network, guid: this.running().state.guid, address: this.#address }, messages)),
       log,
       running: () => this.running(),
       trusted: () => this.#trust,

@@ -4,11 +4,12 @@ import type { PeerClient } from '../api/peer-client.ts';
 import type { Driver } from '../protocol/driver.ts';
 import type { Effect, Joined, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
+import { HANDLER_MS_MAX } from '../protocol/limits.ts';
 import type { Draft } from '../protocol/message.ts';
 import { draftOwn } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import type { JsonObject, Result } from '../protocol/types.ts';
+import type { JsonObject, Result, StoredMessage } from '../protocol/types.ts';
 import type { Identity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { NodeTrust } from './node-trust.ts';
@@ -35,6 +36,8 @@ export interface Outlets {
 /** The node whose effects these are. */
 export interface EffectsHost {
   readonly outlets: Outlets;
+  /** The application's side; null: it takes nothing of this node. */
+  readonly handle: ((messages: readonly StoredMessage[]) => Promise<void>) | null;
   readonly log: Log;
   running(): Driver;
   trusted(): NodeTrust;
@@ -77,6 +80,9 @@ export class NodeEffects {
         return;
       case 'probe':
         void this.#host.follow(() => this.#probe(effect));
+        return;
+      case 'handle':
+        void this.#host.follow(() => this.#handle(effect.messages, effect.through));
         return;
       case 'hand-over':
         void this.#host.follow(() => this.#handOver(effect.id, effect.jobs, effect.outbound));
@@ -150,6 +156,18 @@ export class NodeEffects {
         certificate !== null && (await this.#host.trusted().isCertified(guid, publicKey, certificate));
       driver.submit({ type: 'probe-answered', guid, capabilities, certificate: isCertified ? certificate : null });
     }
+  }
+
+  async #handle(messages: readonly StoredMessage[], through: string): Promise<void> {
+    try {
+      if (!this.#host.handle) throw new Error('assertion failed: a batch without a handler');
+      // It may not heed the time that it is given.
+      await withTimeout(this.#host.handle(messages), HANDLER_MS_MAX + 1_000, 'handler');
+    } catch (cause) {
+      this.#host.running().submit({ type: 'handler-failed', through, reason: reasonOf(cause) });
+      return;
+    }
+    this.#host.running().submit({ type: 'handled', through });
   }
 
   async #handOver(id: number, jobs: readonly Job[], outbound: readonly Job[]): Promise<void> {

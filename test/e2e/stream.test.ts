@@ -68,6 +68,12 @@ describe('readers that are cut', () => {
       await reader.stop();
     }
     expect(stored.toSorted()).toEqual(ids.toSorted());
+    // Nobody failed: the bound handler of node 1 has each once too, as node 1 got them.
+    const own = (await messagesOf(network, 1)).map(({ id }) => id);
+    await eventually('the handler has all', async () => {
+      const handled = (await getJson(`${network.url}/handled`)) as string[];
+      return JSON.stringify(handled.filter((id) => own.includes(id))) === JSON.stringify(own);
+    });
     for (const proxy of proxies) await proxy.close();
   });
 });

@@ -412,12 +412,11 @@ describe('a peer that was away', () => {
     await introduce(away);
     const id = await broadcast(network, 2, { while: 'away' });
     const sent = Date.now();
-    // Younger ones are not compared: they may be under way.
-    const isOld = async () => Date.now() - sent > RECONCILE_AFTER_MS + 2_000;
-    await poll('it is old enough to be compared', isOld, 40_000);
-    // As one that has nothing, at a moment that all can share: the callee lists what it has.
-    const at = (Math.floor(Date.now() / RECONCILE_STEP_MS) * RECONCILE_STEP_MS) / 1000;
-    const digest = { at, frame: { ranges: [[null, []]] } };
+    // Compared is what was there well before a moment that all can share: younger ones may be under way.
+    const moment = () => Math.floor(Date.now() / RECONCILE_STEP_MS) * RECONCILE_STEP_MS;
+    await poll('it is old enough to be compared', async () => moment() - sent > RECONCILE_AFTER_MS, 40_000);
+    // As one that has nothing: the callee lists what it has.
+    const digest = { at: moment() / 1000, frame: { ranges: [[null, []]] } };
     const answer = await away.sync(node(1), [away.member], { digest });
     const { ranges } = answer.body['frame'] as unknown as { ranges: [null, string[]][] };
     expect(ranges.flatMap(([, ids]) => ids)).toContain(id);

@@ -29,6 +29,7 @@ export const TEST_CONFIG: ProtocolConfig = {
   syncIntervalMs: 60_000,
   syncJitterMs: 30_000,
   hostedPrefix: 'local:/n/',
+  hasHandler: false,
 };
 
 /** Deterministic numbers in [0, 1) (mulberry32). */
@@ -237,6 +238,8 @@ export class TestNetwork {
         // Nobody is outside of this network.
         this.#later(() => driver.submit({ type: 'probe-failed', guid: effect.to.guid, reason: 'outside' }));
         return;
+      case 'handle':
+        throw new Error('these nodes have no handler');
       case 'hand-over':
         this.#later(() => {
           if (this.queueRefuses) return driver.submit({ type: 'handover-failed', id: effect.id, reason: 'refused' });

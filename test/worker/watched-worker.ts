@@ -1,4 +1,5 @@
-// The Worker with a count of all that wakes a node: so a test can see what sleeping nodes cost. Only tests bundle it.
+// The Worker with a count of all that wakes a node, so a test can see what sleeping nodes cost; and with an application in place of a service
+// binding. Only tests bundle it.
 import type { Env } from '../../src/durable/env.ts';
 import { NodeObject as PlainNode } from '../../src/durable/node-object.ts';
 import worker, { BootObject } from '../../src/worker.ts';
@@ -14,11 +15,22 @@ function countOf(id: string): { made: number; calls: number } {
   return count;
 }
 
+/** Ids that the application was given. */
+const handled: string[] = [];
+
+const HANDLER = {
+  async fetch(_url: string, { body }: { readonly body: string }) {
+    const { messages } = JSON.parse(body) as { readonly messages: readonly { readonly id: string }[] };
+    handled.push(...messages.map(({ id }) => id));
+    return new Response(null, { status: 204 });
+  },
+} as unknown as Fetcher;
+
 export class NodeObject extends PlainNode {
   readonly count = countOf(this.ctx.id.toString());
 
   constructor(context: DurableObjectState, env: Env) {
-    super(context, env);
+    super(context, { ...env, HANDLER });
     this.count.made++;
   }
 }
@@ -38,7 +50,9 @@ for (const name of CALLS) {
 export default {
   ...worker,
   async fetch(request, env, context) {
-    const [, slot] = /^\/wakes\/(\d+)$/.exec(new URL(request.url).pathname) ?? [];
+    const { pathname } = new URL(request.url);
+    if (pathname === '/handled') return Response.json(handled);
+    const [, slot] = /^\/wakes\/(\d+)$/.exec(pathname) ?? [];
     if (slot === undefined) return await worker.fetch(request, env, context);
     return Response.json(countOf(env.NODES.idFromName(slot).toString()));
   },
