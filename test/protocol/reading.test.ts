@@ -72,6 +72,19 @@ describe('reading on', () => {
 });
 
 describe('what a reader comes too late for', () => {
+  it('is passed by in bounded steps too', () => {
+    const mempool = open(createMemoryNodeStore());
+    mempool.append(
+      Array.from({ length: MESSAGES_SCANNED_MAX + 10 }, (_, index) => arrival(index, 1_000)),
+      NOW,
+    );
+    mempool.append([arrival(-1)], NOW);
+    const first = readOn(mempool, startOf(mempool), BOUNDS, NOW + 1_000, null);
+    expect([first.messages, first.more, first.missed]).toEqual([[], true, MESSAGES_SCANNED_MAX]);
+    const second = readOn(mempool, first.cursor, BOUNDS, NOW + 1_000, null);
+    expect([indexes(second), second.missed]).toEqual([[-1], 10]);
+  });
+
   it('is counted where it is known, and only what the reader wants', () => {
     const mempool = open(createMemoryNodeStore());
     mempool.append([arrival(1, 1_000), arrival(2, 1_000), arrival(3)], NOW);

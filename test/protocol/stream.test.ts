@@ -150,6 +150,12 @@ describe('a reader', () => {
     expect(told.frames).toEqual([{ type: 'messages', messages: [], cursor: '3' }]);
   });
 
+  it('of events that are far away is told to go on, for nobody else would', () => {
+    const portion = { messages: [], chars: 0, cursor: { seq: 3, position: 7 }, more: true, missed: 0, expired: 0 };
+    expect(framesOf(portion, NOW, NOW)).toEqual([{ type: 'messages', messages: [], cursor: '3.7' }]);
+    expect(framesOf({ ...portion, more: false }, NOW, NOW)).toEqual([]);
+  });
+
   it('is told of what it missed, before what follows', () => {
     const mempool = empty();
     mempool.append([arrival(1)], NOW);

@@ -1,7 +1,11 @@
 // The stream over WebSockets, at the real objects, which are evicted between. What readers may have is in test/protocol/stream.test.ts.
 import { evictDurableObject, runInDurableObject, SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { STREAM_ACKNOWLEDGE_MS, STREAM_NETWORK_READERS_MAX } from '../../src/protocol/limits.ts';
+import {
+  STREAM_ACKNOWLEDGE_MS,
+  STREAM_NETWORK_READERS_MAX,
+  STREAM_UNACKNOWLEDGED_CHARS_MAX,
+} from '../../src/protocol/limits.ts';
 import type { StreamReader } from '../../src/protocol/stream.ts';
 import { broadcast, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
 
@@ -166,6 +170,23 @@ describe('the stream over a WebSocket', () => {
     const again = await connect(6, `event=SIX&cursor=${mute.frames.at(-1)?.cursor}`);
     await eventually('the message', async () => idsOf(again.frames).length === 1);
     expect(idsOf(again.frames)).toEqual([second]);
+  });
+
+  it('keeps bounded memory for all readers together: of those that do not acknowledge some are cut', async () => {
+    const mute = await Promise.all(Array.from({ length: 80 }, () => connect(11, 'cursor=now&event=ELEVEN', {}, false)));
+    const well = await connect(11, 'cursor=now&event=ELEVEN');
+    const ids: string[] = [];
+    for (let index = 0; index < 5; index++) {
+      ids.push(await broadcast(11, { event: { name: 'ELEVEN', args: { text: 'x'.repeat(60_000) } } }));
+      await eventually('the message', async () => idsOf(well.frames).length === index + 1);
+    }
+    await eventually('cuts', async () => mute.some(({ closed }) => closed !== null));
+    const held = mute.filter(({ closed }) => closed === null);
+    const chars = held.flatMap(({ frames }) => frames).reduce((sum, frame) => sum + JSON.stringify(frame).length, 0);
+    expect(chars).toBeLessThan(STREAM_UNACKNOWLEDGED_CHARS_MAX + held.length * 200);
+    expect(chars).toBeGreaterThan(STREAM_UNACKNOWLEDGED_CHARS_MAX / 2);
+    expect([idsOf(well.frames), well.closed]).toEqual([ids, null]);
+    for (const { socket } of held) socket.close();
   });
 
   it.each(['hello', '{"ack":"99999"}', new Uint8Array(8)])(
