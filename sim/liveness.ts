@@ -67,21 +67,27 @@ export function unmetTimers(nodes: readonly SimNode[]): Unmet | null {
   return late ? { rule: 'timers ring', detail: `node ${late.slot} is late by ${late.overdueMs / 1000} s` } : null;
 }
 
-/** Accepted messages, and the nodes that still lack them. */
+/** Accepted messages, and the members that still lack them. `nodeOf`: the node of a slot, also one that has left. */
 export function missingMessages(
-  nodes: readonly SimNode[],
+  members: readonly SimNode[],
   accepted: readonly Accepted[],
-  guidOf: (slot: number) => Guid,
+  nodeOf: (slot: number) => SimNode | null,
 ): string[] {
   const missing: string[] = [];
   for (const { id, at, expiresAt, slot } of accepted) {
-    for (const node of nodes) {
+    const originator = nodeOf(slot);
+    const isAnywhere = members.some((node) => node.driver?.state.mempool.get(id));
+    for (const node of members) {
+      if (expiresAt <= node.now || node.driver?.state.mempool.get(id)) continue;
       // A newcomer gets what is older from those who are there: where they have all left since, there is nobody.
       const isNewer = node.joinedAt > at;
-      if (isNewer && !nodes.some((other) => other.driver?.state.mempool.get(id))) continue;
-      // And whose originator everybody has forgotten, nobody who comes from elsewhere can check.
-      if (isNewer && !node.isHosted && !node.driver?.state.roster.get(guidOf(slot))) continue;
-      if (expiresAt <= node.now || node.driver?.state.mempool.get(id)) continue;
+      if (isNewer && !isAnywhere) continue;
+      // Whose originator is forgotten, nobody can check who gets it from elsewhere.
+      const isForgotten = !node.driver?.state.roster.get(originator?.guid ?? 0);
+      if (isNewer && !node.isHosted && isForgotten) continue;
+      // Who left before anybody took it calls nobody, and learns of no new addresses.
+      const known = originator?.driver?.state.roster.get(node.guid ?? 0)?.address;
+      if (!isAnywhere && originator?.hasLeft && (isForgotten || known !== node.self.address)) continue;
       missing.push(`node ${node.slot} lacks ${id.slice(0, 12)} of node ${slot}`);
     }
   }
@@ -89,11 +95,11 @@ export function missingMessages(
 }
 
 export function unmetMessages(
-  nodes: readonly SimNode[],
+  members: readonly SimNode[],
   accepted: readonly Accepted[],
-  guidOf: (slot: number) => Guid,
+  nodeOf: (slot: number) => SimNode | null,
 ): Unmet | null {
-  const missing = missingMessages(nodes, accepted, guidOf);
+  const missing = missingMessages(members, accepted, nodeOf);
   const rule = 'every accepted message is at every node';
   return missing.length > 0 ? { rule, detail: `${missing.length} missing: ${missing.slice(0, 4).join('; ')}` } : null;
 }

@@ -37,7 +37,7 @@ export function runSeed(seed: number, options: Options = {}): Outcome {
   sim.run(plan.faultsMs);
   world.heal();
   settle(sim, world, options.reconciles ?? RECONCILES);
-  sim.stats.unreached = missingMessages(world.members, world.books.accepted, world.guidOf).length;
+  sim.stats.unreached = missingMessages(world.members, world.books.accepted, world.nodeOf).length;
   const { stats, violation, history, elapsed, agenda } = sim;
   return { seed, plan, stats, violation, history, virtualMs: elapsed, events: agenda.steps };
 }
@@ -60,7 +60,7 @@ function settle(sim: Sim, world: World, reconciles: boolean): void {
 
 function unmetBy(
   { plan }: Sim,
-  { nodes, members, liarGuids, books, ledger, guidOf, leftAtOf }: World,
+  { nodes, members, liarGuids, books, ledger, nodeOf, leftAtOf }: World,
   reconciles: boolean,
 ): Unmet | null {
   // Without reconciliation a message may pass by who was away or unknown, but for where nobody can be.
@@ -71,6 +71,6 @@ function unmetBy(
     unmetOutbox(nodes) ??
     unmetTimers(nodes) ??
     (open === null ? null : { rule: 'the queue loses no leg', detail: open }) ??
-    (reachesAll ? unmetMessages(members, books.accepted, guidOf) : null)
+    (reachesAll ? unmetMessages(members, books.accepted, nodeOf) : null)
   );
 }

@@ -99,8 +99,7 @@ export class World {
     return this.nodes.filter((node) => !node.hasLeft);
   }
 
-  /** GUID of a node; 0 before it has one. */
-  readonly guidOf = (slot: number): Guid => this.nodes[slot - 1]?.guid ?? 0;
+  readonly nodeOf = (slot: number): SimNode | null => this.nodes[slot - 1] ?? null;
 
   /** When a node with this GUID left; null where it is there. */
   readonly leftAtOf = (guid: Guid): Millis | null => this.nodes.find((node) => node.guid === guid)?.leftAt ?? null;
