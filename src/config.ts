@@ -26,6 +26,8 @@ export interface Config {
   readonly adminToken: string | null;
   /** What joiners from elsewhere must know, and what is told to a boot node elsewhere; null: nothing. */
   readonly joinToken: string | null;
+  /** `open`: clients of the original, which have no keys, are let in where a node has a host of its own. */
+  readonly admission: 'signed' | 'open';
   /** What takes the network's messages; null: nothing. */
   readonly handler: HandlerConfig | null;
 }
@@ -93,7 +95,7 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: 'ADMISSION',
     default: 'signed',
-    allowed: 'signed (open, for unsigned clients, is not in this version)',
+    allowed: 'signed, or open (clients of the original too)',
     secret: false,
   },
   { name: 'POW_BITS', default: '16', allowed: `${whole(0, POW_BITS_MAX)} (0: no proof of work)`, secret: false },
@@ -145,7 +147,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const maxFailures = read('MAX_FAILURES', parseWhole(1, 1_000));
   const probationMs = read('PROBATION', parseSeconds(0, 86_400));
   const guidTimeoutMs = read('GUID_TIMEOUT', parseSeconds(1, 604_800));
-  read('ADMISSION', (text) => (text === 'signed' ? text : null));
+  const admission = read('ADMISSION', (text) => (text === 'signed' || text === 'open' ? text : null));
   const powBits = read('POW_BITS', parseWhole(0, POW_BITS_MAX));
   const groupMembersMax = read('GROUP_MEMBERS', parseWhole(1, ROSTER_MEMBERS_MAX));
   const networkKey = read('NETWORK_KEY', (text) => (isPublicKey(text) ? text : null));
@@ -191,6 +193,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     logLevel: logLevel ?? 'INFO',
     adminToken,
     joinToken,
+    admission: admission ?? 'signed',
     handler,
   });
 }

@@ -110,7 +110,6 @@ describe('configuration', () => {
     ['JOIN_TOKEN', 'mit-einem-ü-darin'],
     ['GUID_TIMEOUT', '0'],
     ['GUID_TIMEOUT', '604801'],
-    ['ADMISSION', 'open'],
     ['ADMISSION', 'SIGNED'],
     ['ADMISSION', 'unsigned'],
     ['POW_BITS', '-1'],
@@ -142,11 +141,9 @@ describe('configuration', () => {
     expect(line.includes(value)).toBe(!/_(TOKEN|SECRET)$/.test(name));
   });
 
-  it('tells who asks for an open network that there is none yet', () => {
-    const config = readConfig({ ADMISSION: 'open' });
-    expect(!config.ok && config.error.map(formatConfigError)).toEqual([
-      'ADMISSION=open is not allowed: give signed (open, for unsigned clients, is not in this version)',
-    ]);
+  it('an open network is one that clients of the original may join', () => {
+    expect(readConfig({ ADMISSION: 'open' })).toMatchObject({ ok: true, value: { admission: 'open' } });
+    expect(readConfig({})).toMatchObject({ ok: true, value: { admission: 'signed' } });
   });
 
   it.each([

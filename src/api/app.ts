@@ -18,7 +18,7 @@ import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
 const NODE_BASE = '/n/:slot/api/v1';
-/** Of a node that has a host of its own. */
+/** Of a node that has a host, or a path, of its own. */
 const OWN_BASE = '/api/v1';
 /** IPv6 with an embedded IPv4 address. */
 const CLIENT_ADDRESS_CHARS_MAX = 45;
@@ -51,12 +51,13 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   return app;
 }
 
-/** The API of one node that has a host of its own: at /api/v1 of it. Logged as `node`. */
-export function createNodeApp({ node, config, log }: NodeApiOptions): Hono<ApiEnv> {
+/** The API of one node that has a host of its own: at /api/v1 of it, below `base`. Logged as `node`. */
+export function createNodeApp({ node, base, config, log }: NodeApiOptions): Hono<ApiEnv> {
   const app = frame(config, log, () => 'node');
-  app.use(`${OWN_BASE}/*`, answeredBy(node));
-  mountNode(app, OWN_BASE, config, log);
-  app.get('/', (c) => c.json({ network: config.protocol.network, version: VERSION, see: [`${OWN_BASE}/status`] }));
+  const own = `${base}${OWN_BASE}`;
+  app.use(`${own}/*`, answeredBy(node));
+  mountNode(app, own, config, log);
+  app.get('/', (c) => c.json({ network: config.protocol.network, version: VERSION, see: [`${own}/status`] }));
   return app;
 }
 

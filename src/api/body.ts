@@ -34,7 +34,7 @@ export function refuseSeedJoin(): MiddlewareHandler<ApiEnv> {
     const isEmpty = c.req.header('Content-Length') === '0' || c.req.raw.body === null;
     if (isEmpty && !isJson) {
       const detail =
-        'this network admits members by key: send a signed request, see GET /network/challenge and docs/protocol.md';
+        'this network admits members by key: send a signed request, see GET /network/challenge and docs/protocol.md. A client of the original needs a node with a host of its own, which nodes of a deployment have not: let it join at a `pychain node` with ADMISSION=open, see docs/operations.md';
       const missing = 'missing, and needed';
       const errors = ['public_key', 'address', 'signature'].map((path) => ({ path, message: missing }));
       throw new ProblemError('members-need-keys', detail, { errors });

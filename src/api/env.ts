@@ -33,6 +33,8 @@ export interface ApiOptions {
 /** A node that has a host of its own. */
 export interface NodeApiOptions {
   readonly node: NodeGateway;
+  /** Path before /api/v1; empty: none. */
+  readonly base: string;
   readonly config: ApiConfig;
   readonly log: ApiLog;
 }

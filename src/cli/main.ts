@@ -80,6 +80,7 @@ function addNode(root: Command, done: (code: ExitCode) => void): void {
   asServer(root.command('node').description('run a node of a network elsewhere, in a process of its own'))
     .option('--boot <url>', 'the network that it joins (default: BOOT_NODE)')
     .option('--leave-on-exit', 'leave the network when stopped, and come back at the next start', false)
+    .option('--seed-host <host>', 'with ADMISSION=open: how clients of the original reach it, on port 80')
     .action(async ({ env: variables, ...rest }: Given<NodeArguments>) => done(await runNode({ variables, ...rest })));
 }
 

@@ -1,15 +1,20 @@
 // `pychain node`: a node of a network elsewhere, in a process of its own.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PeerNode } from '../peer/node.ts';
+import type { Config } from '../config.ts';
+import { PeerNode, type PeerOptions } from '../peer/node.ts';
+import { SEED_PORT } from '../api/seed-adapter.ts';
 import { CliError, EXIT, type ExitCode } from './errors.ts';
 import { checkServer, runServer, type Say, type ServerArguments } from './server.ts';
 
 const JOIN_POLL_MS = 50;
+const PORT_MAX = 65_535;
+const SEED_HOST = /^((?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63})(?::(\d{1,5}))?$/i;
 
 /** Arguments of `pychain node`, as given. */
 export interface NodeArguments extends ServerArguments {
   readonly boot?: string | undefined;
   readonly leaveOnExit: boolean;
+  readonly seedHost?: string | undefined;
 }
 
 /** Runs a node until a signal ends it. */
@@ -21,8 +26,9 @@ export async function runNode(args: NodeArguments): Promise<ExitCode> {
   }
   const checked = checkServer(args, 'this node, for example --address https://me.example.org');
   const boot = bootUrl(text, checked.options.config.protocol.localPeers);
+  const seed = seedOf(args.seedHost, checked.options.config);
   return await runServer(args, checked, 'node', async (options, say, ended) => {
-    const peer = await PeerNode.start({ ...options, boot });
+    const peer = await PeerNode.start({ ...options, boot, ...(seed && { seed }) });
     void tellJoined(peer, say, ended);
     return {
       port: peer.port,
@@ -40,6 +46,19 @@ async function tellJoined(peer: PeerNode, say: Say, ended: AbortSignal): Promise
     const { guid, address } = await peer.status();
     if (guid !== null) return say('joined', { guid, address });
   }
+}
+
+/** Where clients of the original reach the node: they know addresses without a scheme, a port or a path, and their own port alone. */
+function seedOf(text: string | undefined, { admission, protocol }: Config): PeerOptions['seed'] | null {
+  if (text === undefined) {
+    if (admission === 'signed') return null;
+    throw new CliError(`ADMISSION=open: give --seed-host too, for example --seed-host 203.0.113.7`, EXIT.usage);
+  }
+  const [, host = '', port] = SEED_HOST.exec(text) ?? [];
+  const isPort = port === undefined || (protocol.localPeers && Number(port) >= 1 && Number(port) <= PORT_MAX);
+  if (admission === 'open' && host !== '' && isPort) return { host, port: Number(port ?? SEED_PORT) };
+  const allowed = 'with -e ADMISSION=open, an IPv4 address or a host name that leads to one';
+  throw new CliError(`--seed-host ${text}: give, ${allowed} (a port only with -e LOCAL_PEERS=on)`, EXIT.usage);
 }
 
 /** Over plain http anybody on the way could be the boot node. */

@@ -1,12 +1,15 @@
 // A node that has a process of its own: the same machine over node:sqlite, an HTTP server, timers, and a queue in a file.
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNodeApp } from '../api/app.ts';
 import { JoinClient } from '../api/join-client.ts';
 import type { PeerClient } from '../api/peer-client.ts';
 import type { NodeStatus } from '../api/ports.ts';
+import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
+import type { Guid, Result } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
 import { giveToHandler, type Handle } from '../shell/handler-client.ts';
@@ -23,6 +26,7 @@ import { createCallOut } from './call-out.ts';
 import { Deliverer } from './deliverer.ts';
 import { JobTable } from './job-table.ts';
 import { openPrivateSql, type NodeSql } from './node-sql.ts';
+import { SeedClients, type StandIn } from './seed-clients.ts';
 import { CLIENT_HEADER, serve, type Listening } from './server.ts';
 
 /** Meta key: `on` where the node left because its process was told to end: the next start brings it back. */
@@ -39,6 +43,10 @@ export interface PeerOptions extends ServerOptions {
   readonly boot: string;
   /** Takes the node's messages, in place of the webhook of the configuration. */
   readonly handle?: Handle;
+  /** Where others in this process pass the node its requests: its path in `address`. It does not listen then. */
+  readonly base?: string;
+  /** Clients of the original are let in, see seed-clients.ts: the bare host under which they reach this process, and their port. */
+  readonly seed?: { readonly host: string; readonly port: number };
 }
 
 export interface StopOptions {
@@ -56,7 +64,9 @@ export class PeerNode {
   readonly #alarm: Alarm;
   readonly #deliverer: Deliverer;
   readonly #hangUp = new AbortController();
+  readonly #app: ReturnType<typeof createNodeApp>;
   #listening: Listening | null = null;
+  #clients: SeedClients | null = null;
   #alarmsSet = 0;
 
   private constructor(options: PeerOptions, open: Awaited<ReturnType<typeof openStorage>>) {
@@ -100,6 +110,12 @@ export class PeerNode {
       open.identity,
     );
     const node = this.#node;
+    this.#app = createNodeApp({
+      node: nodeGateway(node, (request) => node.stream(request)),
+      base: options.base ?? '',
+      config: { ...config, clientAddressHeader: CLIENT_HEADER },
+      log: (_node, level, event, fields) => log(level, 'api', event, fields),
+    });
     this.#deliverer = new Deliverer({
       table: this.#table,
       client,
@@ -121,10 +137,12 @@ export class PeerNode {
     );
     try {
       // First, since the boot node calls back whoever joins.
-      peer.#listening = await peer.#serve();
+      if (options.base === undefined) peer.#listening = await peer.#listen();
       await peer.#begin();
+      await peer.#letClientsIn();
     } catch (cause) {
       await peer.#listening?.close(0);
+      await peer.#clients?.stop({ leave: false, withinMs: 0 });
       peer.#close();
       throw cause;
     }
@@ -146,11 +164,13 @@ export class PeerNode {
   async stop({ leave, withinMs }: StopOptions): Promise<void> {
     const until = Date.now() + withinMs;
     const unheard = this.#listening?.close(withinMs * REQUESTS_SHARE);
+    const clients = this.#clients?.stop({ leave, withinMs });
     // They would not end before their time.
     this.#node.endStreams();
     await unheard;
     if (leave) await this.#leave();
     while (this.#isOwing() && Date.now() < until) await sleep(DRAIN_POLL_MS);
+    await clients;
     await Promise.race([this.#node.departing, sleep(until - Date.now(), undefined, { ref: false })]);
     this.#close();
   }
@@ -162,14 +182,54 @@ export class PeerNode {
     this.#node.running().submit({ type: 'wake' });
   }
 
-  #serve(): Promise<Listening> {
-    const { config, host, port, address, proxyHeader, log } = this.#options;
-    const app = createNodeApp({
-      node: nodeGateway(this.#node, (request) => this.#node.stream(request)),
-      config: { ...config, clientAddressHeader: CLIENT_HEADER },
-      log: (_node, level, event, fields) => log(level, 'api', event, fields),
+  /** Answers a request that was made to `address`. `caller`: where it came from. */
+  async fetch(request: Request, caller: string | null): Promise<Response> {
+    return (await this.#clients?.answer(request, caller)) ?? (await this.#app.fetch(request));
+  }
+
+  /** Takes a message from the application, as POST /messages does. */
+  originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
+    return this.#node.originate(origination);
+  }
+
+  /** Whether it knows a member. */
+  async knows(guid: Guid): Promise<boolean> {
+    return (await this.#node.member(guid)) !== null;
+  }
+
+  #listen(): Promise<Listening> {
+    const { host, port, address, proxyHeader } = this.#options;
+    return serve({ fetch: (request, caller) => this.fetch(request, caller), host, port, address, proxyHeader });
+  }
+
+  async #letClientsIn(): Promise<void> {
+    const { seed, config, storageDir, log } = this.#options;
+    if (!seed) return;
+    const folderOf = (ip: string) => (storageDir === null ? null : join(storageDir, 'seed', ip));
+    const file = storageDir === null ? ':memory:' : join(storageDir, 'seed.sqlite');
+    this.#clients = new SeedClients({
+      ...seed,
+      guidTimeoutMs: config.protocol.guidTimeoutMs,
+      sql: openPrivateSql(file, 'process'),
+      log,
+      start: async (ip, handle) => await this.#standIn(ip, handle, folderOf(ip)),
+      forget: async (ip) => {
+        const folder = folderOf(ip);
+        if (folder !== null) await rm(folder, { recursive: true, force: true });
+      },
+      // They are where their calls came from, wherever that is.
+      call: createCallOut(true, this.#hangUp.signal),
+      now: () => Date.now(),
     });
-    return serve({ fetch: (request) => app.fetch(request), host, port, address, proxyHeader });
+    await this.#clients.start();
+  }
+
+  async #standIn(ip: string, handle: Handle, storageDir: string | null): Promise<StandIn> {
+    if (storageDir !== null) await mkdir(storageDir, { recursive: true });
+    const base = SeedClients.pathOf(ip);
+    const { boot, config, host, port, proxyHeader, log } = this.#options;
+    const address = `${this.#options.address}${base}`;
+    return await PeerNode.start({ boot, config, host, port, proxyHeader, log, address, base, handle, storageDir });
   }
 
   #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Outlets {

@@ -25,7 +25,8 @@ const LOOPBACK = /^(127\.|::1$)/;
 const MAPPED = /^::ffff:(?=\d+\.)/i;
 
 export interface ServeOptions {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  /** `caller`: where the call comes from; null where the proxy does not say. */
+  readonly fetch: (request: Request, caller: string | null) => Response | Promise<Response>;
   readonly host: string;
   readonly port: number;
   /** Where callers say that they found this node: requests are signed for this host, whatever their Host header says. */
@@ -44,7 +45,10 @@ export interface Listening {
 export async function serve(options: ServeOptions): Promise<Listening> {
   const server = createAdaptorServer({
     overrideGlobalObjects: false,
-    fetch: (request, { incoming }) => options.fetch(asOwn(request, options, incoming.socket?.remoteAddress ?? null)),
+    fetch: (request, { incoming }) => {
+      const caller = callerOf(request, options, incoming.socket?.remoteAddress ?? null);
+      return options.fetch(asOwn(request, options, caller), caller);
+    },
     serverOptions: { headersTimeout: HEAD_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS },
   }) as Server;
   server.maxConnections = CONNECTIONS_MAX;
@@ -61,13 +65,12 @@ export async function serve(options: ServeOptions): Promise<Listening> {
  * The request as one to this node's own address. A signature covers the host that it was made for: were the caller's Host header taken
  * for it, a request to another node could be played to this one.
  */
-function asOwn(request: Request, { address, proxyHeader }: ServeOptions, remote: string | null): Request {
+function asOwn(request: Request, { address }: ServeOptions, caller: string | null): Request {
   const { pathname, search } = new URL(request.url);
   const headers = new Headers(request.headers);
-  const client = (proxyHeader === null ? remote : headers.get(proxyHeader))?.replace(MAPPED, '') ?? null;
   headers.delete(CLIENT_HEADER);
   // Whoever calls from this machine is a proxy that says nothing, or its operator: not to be slowed as one.
-  if (client !== null && !LOOPBACK.test(client)) headers.set(CLIENT_HEADER, client);
+  if (caller !== null && !LOOPBACK.test(caller)) headers.set(CLIENT_HEADER, caller);
   const { method, body, signal } = request;
   const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null;
   return new Request(`${address}${pathname}${search}`, {
@@ -76,6 +79,11 @@ function asOwn(request: Request, { address, proxyHeader }: ServeOptions, remote:
     signal,
     ...(hasBody && { body, duplex: 'half' }),
   });
+}
+
+/** Where a call comes from: the other end of the connection, or what the proxy in front says. */
+function callerOf(request: Request, { proxyHeader }: ServeOptions, remote: string | null): string | null {
+  return (proxyHeader === null ? remote : request.headers.get(proxyHeader))?.replace(MAPPED, '') ?? null;
 }
 
 async function close(server: Server, graceMs: number): Promise<void> {

@@ -44,6 +44,14 @@ describe('pychain node refuses', () => {
     await expectRefused(changes, says);
   });
 
+  it('an open network without a host that clients of the original could reach, and such a host without one', async () => {
+    await expectRefused({}, /ADMISSION=open: give --seed-host/, ['ADMISSION=open']);
+    await expectRefused({ seedHost: '203.0.113.7' }, /--seed-host 203.0.113.7: give, with -e ADMISSION=open/);
+    for (const seedHost of ['http://203.0.113.7', '203.0.113.7:8080', '203.0.113.7/api', '', 'a b']) {
+      await expectRefused({ seedHost }, /--seed-host/, ['ADMISSION=open']);
+    }
+  });
+
   it('LOCAL_PEERS where the address is no loopback address', async () => {
     await expectRefused({}, /LOCAL_PEERS=on is not allowed/, ['LOCAL_PEERS=on']);
   });
