@@ -1,5 +1,11 @@
 // A local network for measuring: the real Worker in workerd, and what is asked of it over HTTP.
-import { bundleWorker, startLocalNetwork, type LocalNetwork, type RuntimeLine } from '../src/cli/local-network.ts';
+import {
+  bundleWorker,
+  startLocalNetwork,
+  type Handler,
+  type LocalNetwork,
+  type RuntimeLine,
+} from '../src/cli/local-network.ts';
 import { freePort } from '../src/cli/ports.ts';
 
 export const TOKEN = 'token-of-a-local-measurement';
@@ -33,13 +39,14 @@ export interface Measured extends LocalNetwork, Hosted {
 /** By entry point. */
 const bundles = new Map<string | undefined, Promise<string>>();
 
-/** Starts a network of `nodes` and waits until everybody knows everybody. `entry`: another Worker than that of wrangler.toml. */
+/** Starts a network of `nodes` and waits until everybody knows everybody. `entry`: another Worker than that of wrangler.toml; `handler`: what is bound as HANDLER. */
 export async function startMeasured(
   nodes: number,
   vars: Readonly<Record<string, string>>,
   storageDir: string | null = null,
   port?: number,
   entry?: string,
+  handler?: Handler,
 ): Promise<Measured> {
   const bundling = bundles.get(entry) ?? bundleWorker(undefined, entry);
   bundles.set(entry, bundling);
@@ -50,7 +57,7 @@ export async function startMeasured(
   };
   const started = performance.now();
   const listenOn = port ?? (await freePort('127.0.0.1', 0));
-  const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle };
+  const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle, ...(handler && { handler }) };
   const network = await startLocalNetwork({ ...options, vars: { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, ...vars } });
   await eventually(`${nodes} nodes join`, async () => {
     await network.cron();

@@ -33,7 +33,12 @@ export interface LocalNetworkOptions {
   /** The caller handles SIGINT, SIGTERM and SIGHUP, and disposes; by default they end the process at once. */
   readonly ownSignals?: boolean;
   readonly projectDir?: string;
+  /** The application, bound as HANDLER; without it nothing is. */
+  readonly handler?: Handler;
 }
+
+/** Code on this side of a service binding. */
+export type Handler = Extract<NonNullable<WorkerConfig['env']>[string], { type: 'fetcher' }>['handler'];
 
 export interface LocalNetwork {
   /** Where it listens, without a trailing slash. */
@@ -145,7 +150,10 @@ function miniflareOptions(
           compatibilityDate: wrangler.compatibility_date,
           compatibilityFlags: wrangler.compatibility_flags,
           manifest: { mainModule: 'worker.js', modules: { 'worker.js': { type: 'esm', contents: bundle } } },
-          env: environment(wrangler, vars),
+          env: {
+            ...environment(wrangler, vars),
+            ...(options.handler && { HANDLER: { type: 'fetcher' as const, handler: options.handler } }),
+          },
           exports: Object.fromEntries(
             wrangler.migrations
               .flatMap((migration) => migration.new_sqlite_classes)

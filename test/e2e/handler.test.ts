@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Response as BindingResponse } from 'miniflare';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   broadcast,
@@ -98,4 +99,37 @@ it('gets each message at least once, in order; deliveries go on as if it were no
   expect(sums.get('pychain_deliveries_total{result="new"}')).toBeGreaterThanOrEqual(MESSAGES * (NODES - 1));
   expect(sums.get('pychain_deliveries_total{result="duplicate"}')).toBe(0);
   expect(network.trouble).toEqual([]);
+});
+
+it('a service binding is called in the same way, without a signature; what it throws at comes again', async () => {
+  const batches: { readonly ids: readonly string[]; readonly isSigned: boolean }[] = [];
+  let calls = 0;
+  const bound = await startMeasured(
+    2,
+    { NETWORK_SYNC_INTERVAL: '3600' },
+    null,
+    undefined,
+    undefined,
+    async (request) => {
+      const { messages } = (await request.json()) as { messages: { id: string }[] };
+      if (++calls === 1) throw new Error('the application has a bug');
+      batches.push({ ids: messages.map(({ id }) => id), isSigned: request.headers.has('webhook-signature') });
+      return new BindingResponse(null, { status: 204 });
+    },
+  );
+  try {
+    const ids: string[] = [];
+    for (let index = 0; index < 10; index++) ids.push(await broadcast(bound, 2, { index }));
+    await eventually('the application has all', async () => {
+      const taken = new Set(batches.flatMap((batch) => batch.ids));
+      return ids.every((id) => taken.has(id));
+    });
+    expect(batches.flatMap((batch) => batch.ids).filter((id) => ids.includes(id))).toEqual(
+      (await messagesOf(bound, 1)).map(({ id }) => id),
+    );
+    expect(batches.some(({ isSigned }) => isSigned)).toBe(false);
+    expect(calls).toBeGreaterThan(1);
+  } finally {
+    await bound.dispose();
+  }
 });
