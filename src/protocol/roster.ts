@@ -178,10 +178,12 @@ export class Roster {
   left(guid: Guid, incarnation: number, now: Millis): boolean {
     const peer = this.#peers.get(guid);
     if (!peer) this.#departed.note(guid, incarnation);
-    if (!peer || peer.state === 'left' || incarnation < peer.incarnation) return false;
-    // What is told of it later must be of a later life.
-    this.#write({ ...peer, state: 'left', incarnation, failures: 0, troubledSince: now });
-    return true;
+    if (!peer || incarnation < peer.incarnation) return false;
+    const wasThere = peer.state !== 'left';
+    // What is told of it later must be of a later life. It may have come back and left again, and nothing was heard of that.
+    if (wasThere || incarnation > peer.incarnation)
+      this.#write({ ...peer, state: 'left', incarnation, failures: 0, troubledSince: now });
+    return wasThere;
   }
 
   /** Forgets a peer that turned out to be none; its record does not come back unchanged. */

@@ -330,6 +330,16 @@ describe('who left', () => {
     expect(known.get(2)?.state).toBe('alive');
   });
 
+  it('and came back, and left again, before anything was heard of its return, stays gone', () => {
+    const { known } = knowing(NOW, NOW + PROBATION);
+    known.left(2, 4, NOW);
+    expect(known.left(2, 5, NOW + 1)).toBe(false);
+    expect(known.learn(outsider(2, { incarnation: 5 }), NOW)).not.toBe('updated');
+    expect(known.get(2)).toMatchObject({ state: 'left', troubledSince: NOW + 1 });
+    expect(known.learn(outsider(2, { incarnation: 6 }), NOW)).toBe('updated');
+    expect(known.get(2)?.state).toBe('probation');
+  });
+
   it('is not taken to leave by a word from before it came back', () => {
     const { known } = knowing(NOW, NOW + PROBATION);
     known.learn(outsider(2, { incarnation: 5 }), NOW);
