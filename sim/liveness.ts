@@ -84,7 +84,7 @@ export function missingMessages(
       if (isNewer && !isAnywhere) continue;
       // Whose originator is forgotten, nobody can check who gets it from elsewhere.
       const isForgotten = !node.driver?.state.roster.get(originator?.guid ?? 0);
-      if (isNewer && !node.isHosted && isForgotten) continue;
+      if (!node.isHosted && isForgotten && (isNewer || originator?.hasLeft)) continue;
       // Who left before anybody took it calls nobody, and learns of no new addresses.
       const known = originator?.driver?.state.roster.get(node.guid ?? 0)?.address;
       if (!isAnywhere && originator?.hasLeft && (isForgotten || known !== node.self.address)) continue;
