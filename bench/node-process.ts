@@ -21,6 +21,8 @@ export interface NodeProcess {
   readonly token: string;
   /** Resolves with its GUID; rejects where the process ends before. */
   readonly joined: Promise<number>;
+  /** What it has written to standard error so far. */
+  trouble(): string;
   /** Ends it with a signal; resolves with the exit code (null: killed) and what it wrote to standard error. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<{ readonly code: number | null; readonly trouble: string }>;
 }
@@ -57,6 +59,7 @@ async function startServer(
     url,
     token: readFileSync(join(folder, 'admin-token'), 'utf8').trim(),
     joined,
+    trouble: () => heard.trouble(),
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it has ended: ${heard.trouble()}`);
       child.kill(signal);
