@@ -6,7 +6,10 @@ import { freePort } from '../src/cli/ports.ts';
 import { NEIGHBOURLY } from './deployments.ts';
 import { startNode, type NodeProcess } from './node-process.ts';
 
+const HOST = '127.0.0.1';
+
 interface Server {
+  readonly host: string;
   readonly port: number;
   process: NodeProcess;
 }
@@ -27,8 +30,7 @@ export class Peers {
     const peers = new Peers(boot, vars);
     try {
       for (let index = 0; index < count; index++) {
-        const port = await freePort('127.0.0.1', 0);
-        peers.#servers.push({ port, process: await peers.#run(index, port) });
+        peers.#servers.push(await peers.#runAnywhere(index, HOST));
       }
       await Promise.all(peers.#servers.map((server) => server.process.joined));
       return peers;
@@ -56,8 +58,17 @@ export class Peers {
   /** Starts one again that was killed; it has its GUID. */
   async restart(index: number): Promise<void> {
     const server = this.#at(index);
-    server.process = await this.#run(index, server.port);
+    server.process = await this.#run(index, server.host, server.port);
     await server.process.joined;
+  }
+
+  /** Ends one, does something meanwhile, and starts it at another loopback address and port; gives its GUID. */
+  async move(index: number, host: string, meanwhile: () => Promise<void>): Promise<number> {
+    await this.#at(index).process.end('SIGTERM');
+    await meanwhile();
+    const moved = await this.#runAnywhere(index, host);
+    this.#servers[index] = moved;
+    return await moved.process.joined;
   }
 
   /** Kills all that run, and forgets what they kept. */
@@ -67,8 +78,13 @@ export class Peers {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #run(index: number, port: number): Promise<NodeProcess> {
-    return startNode({ boot: this.#boot, port, folder: join(this.#folder, String(index)), vars: this.#vars });
+  async #runAnywhere(index: number, host: string): Promise<Server> {
+    const port = await freePort(host, 0);
+    return { host, port, process: await this.#run(index, host, port) };
+  }
+
+  #run(index: number, host: string, port: number): Promise<NodeProcess> {
+    return startNode({ boot: this.#boot, host, port, folder: join(this.#folder, String(index)), vars: this.#vars });
   }
 
   #at(index: number): Server {

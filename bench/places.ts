@@ -18,12 +18,17 @@ export function placesOf(deployments: readonly Hosted[], servers: readonly strin
   return [...hosted, ...servers.map((base): Place => ({ kind: 'Node.js', base }))];
 }
 
-/** Waits until everybody knows everybody and trusts them, and has heard from the boot node who has joined from elsewhere. */
-export async function atRest(places: readonly Place[]): Promise<void> {
+/** Waits until everybody knows everybody and trusts them. */
+export async function allTrust(places: readonly Place[]): Promise<void> {
   await eventually('all nodes know and trust each other', async () => {
     const statuses = await inParallel(places, ({ base }) => statusAt(base));
     return statuses.every(({ peers }) => peers?.['alive'] === places.length - 1);
   });
+}
+
+/** Waits until everybody trusts everybody, and has heard from the boot node who has joined from elsewhere. */
+export async function atRest(places: readonly Place[]): Promise<void> {
+  await allTrust(places);
   const fromElsewhere = places.filter(({ kind }) => kind !== 'boot deployment');
   const elsewhere = await inParallel(fromElsewhere, async ({ base }) => (await statusAt(base)).guid ?? 0);
   await eventually('all have heard who joined', async () => {
