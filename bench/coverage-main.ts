@@ -1,8 +1,8 @@
 // `npm run coverage -- [--nodes 4,16,64,256] [--deployments 1] [--peers 0] [--fanout 64] [--messages 100] [--at-once 20] [--seed N] [--json]`:
 // a table of how far and how often messages travel, among the nodes of one deployment or of several of so many nodes each, and of servers of
 // their own. Exits with 1 where a message is missing, came twice, or made too many hops.
-// With `--restart` (or `--restart-boot`) a deployment and a server are killed meanwhile and started again; exits with 1 where a message is
-// missing then, or a node has another GUID.
+// With `--restart` (or `--restart-boot`: the one with the boot node) a deployment and a server are killed meanwhile and started again; exits with
+// 1 where a message is missing then, or a node has another GUID. [--interval 10] [--jitter 5] are for these runs.
 import { parseArgs } from 'node:util';
 import { Random } from '../sim/random.ts';
 import { measureCoverage, type Coverage } from './coverage.ts';
@@ -20,6 +20,8 @@ const { values } = parseArgs({
     'seed': { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
     'restart': { type: 'boolean', default: false },
     'restart-boot': { type: 'boolean', default: false },
+    'interval': { type: 'string', default: '10' },
+    'jitter': { type: 'string', default: '5' },
     'json': { type: 'boolean', default: false },
   },
 });
@@ -36,7 +38,8 @@ for (const nodes of values.nodes.split(',').map(Number)) {
     const common = { deployments, nodes, peers, fanout };
     progress(`${deployments} x ${nodes} nodes and ${peers} on servers of their own, fan-out ${fanout} …`);
     if (restarts) {
-      const options = { ...common, messages, isBootKilled: values['restart-boot'], progress };
+      const [interval, jitter] = [Number(values.interval), Number(values.jitter)];
+      const options = { ...common, messages, interval, jitter, isBootKilled: values['restart-boot'], progress };
       restarted.push(await measureRestart(options, () => random.next()));
     } else {
       const options = { ...common, single: messages, atOnce: Number(values['at-once']) };

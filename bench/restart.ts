@@ -21,6 +21,9 @@ export interface RestartOptions {
   readonly peers: number;
   readonly fanout: number;
   readonly messages: number;
+  /** NETWORK_SYNC_INTERVAL and NETWORK_SYNC_JITTER, seconds. A sync interval is both together: the longest pause between two rounds. */
+  readonly interval: number;
+  readonly jitter: number;
   /** The deployment that is killed hosts the boot node; else it is the last. */
   readonly isBootKilled: boolean;
   /** Told what happens. */
@@ -40,7 +43,7 @@ export interface RestartReport {
   /** Pairs of message and node missing when all was sent and the killed were back, and in the end. */
   readonly missingAtFirst: number;
   readonly missing: number;
-  /** From when the killed were back and all was sent until all was everywhere; an interval is NETWORK_SYNC_INTERVAL and NETWORK_SYNC_JITTER. */
+  /** From when the killed were back and all was sent until all was everywhere. */
   readonly seconds: number;
   readonly intervals: number;
   /** Of nodes that were not killed, whose counters go on: repairs and what they asked for included. */
@@ -49,11 +52,9 @@ export interface RestartReport {
   readonly trouble: readonly string[];
 }
 
-/** Seconds. Long enough that a round may well be missed, short enough that all trust each other soon. */
-const INTERVAL = 10;
-const JITTER = 5;
-/** Sync intervals after which a message is lost. */
+/** Sync intervals, and more milliseconds where they are short (messages are compared when they are 15 to 20 s old), after which a message is lost. */
 const PATIENCE = 10;
+const PATIENCE_MS = 30_000;
 const POLL_MS = 100;
 /** Broadcasts at once, and the pause of each after one, milliseconds: so that some are under way at the kill, and the rest takes a while. */
 const CLIENTS = 4;
@@ -70,9 +71,11 @@ export async function measureRestart(options: RestartOptions, random: () => numb
     const before = deliveriesOf(await countersOf(survivors));
     const sent = await sendThrough(network, options, random);
     const { accepted } = sent;
+    const intervalMs = (options.interval + options.jitter) * 1_000;
     const arrived = await waitForAll(
       places,
       accepted.map(({ id }) => id),
+      intervalMs,
     );
     const after = deliveriesOf(await countersOf(survivors));
     const own = accepted.filter(({ base }) => survivors.some((place) => place.base === base)).length;
@@ -108,12 +111,12 @@ interface Network {
 }
 
 async function start(options: RestartOptions): Promise<Network> {
-  const { deployments, nodes, peers, fanout, isBootKilled } = options;
+  const { deployments, nodes, peers, fanout, interval, jitter, isBootKilled } = options;
   const vars = {
     FANOUT: String(fanout),
     MESSAGE_TTL: '3600',
-    NETWORK_SYNC_INTERVAL: String(INTERVAL),
-    NETWORK_SYNC_JITTER: String(JITTER),
+    NETWORK_SYNC_INTERVAL: String(interval),
+    NETWORK_SYNC_JITTER: String(jitter),
   };
   const folder = mkdtempSync(join(tmpdir(), 'pychain-restart-'));
   const port = await freePort('127.0.0.1', 0);
@@ -230,9 +233,8 @@ function placesOfKind(places: readonly Place[], kind: Kind | undefined): Place[]
   return places.filter((place) => place.kind === kind);
 }
 
-async function waitForAll(places: readonly Place[], ids: readonly string[]) {
+async function waitForAll(places: readonly Place[], ids: readonly string[], intervalMs: number) {
   const began = performance.now();
-  const intervalMs = (INTERVAL + JITTER) * 1_000;
   const arrivals = new Arrivals(places.map(({ base }) => base));
   let missingAtFirst: number | null = null;
   for (;;) {
@@ -240,7 +242,7 @@ async function waitForAll(places: readonly Place[], ids: readonly string[]) {
     const missing = arrivals.missing(ids);
     missingAtFirst ??= missing;
     const passed = performance.now() - began;
-    if (missing === 0 || passed > PATIENCE * intervalMs) {
+    if (missing === 0 || passed > PATIENCE * intervalMs + PATIENCE_MS) {
       return { missingAtFirst, missing, seconds: passed / 1_000, intervals: passed / intervalMs };
     }
     await sleep(POLL_MS);
