@@ -186,7 +186,6 @@ async function sendThrough(network: Network, { messages, progress }: RestartOpti
   const steps = new Map<number, () => Promise<void>>([
     [Math.floor(messages / 4), kill],
     [Math.floor(messages / 2), startAgain],
-    [Math.floor((3 * messages) / 4), () => back],
   ]);
   async function kill(): Promise<void> {
     phase = 'down';
@@ -211,6 +210,8 @@ async function sendThrough(network: Network, { messages, progress }: RestartOpti
   const client = async () => {
     for (const index of queue) {
       await steps.get(index)?.();
+      // All clients, not the one alone whose turn it is.
+      if (index >= Math.floor((3 * messages) / 4)) await back;
       const of = placesOfKind(network.places, kinds[index % kinds.length]);
       const first = chosen(of, random());
       const second = chosen(survivors, random());
