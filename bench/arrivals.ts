@@ -7,13 +7,11 @@ interface Page {
 }
 
 export class Arrivals {
-  readonly #url: string;
-  readonly #nodes: readonly { readonly slot: number; readonly ids: Set<string>; cursor: string | null }[];
+  readonly #nodes: readonly { readonly base: string; readonly ids: Set<string>; cursor: string | null }[];
 
-  /** Of the nodes of these slots. */
-  constructor(url: string, slots: readonly number[]) {
-    this.#url = url;
-    this.#nodes = slots.map((slot) => ({ slot, ids: new Set(), cursor: null }));
+  /** Of the nodes with these base URLs. */
+  constructor(bases: readonly string[]) {
+    this.#nodes = bases.map((base) => ({ base, ids: new Set(), cursor: null }));
   }
 
   /** Reads what has come. */
@@ -21,17 +19,13 @@ export class Arrivals {
     await inParallel(this.#nodes, async (node) => {
       for (let more = true; more;) {
         const query = node.cursor === null ? '' : `&cursor=${node.cursor}`;
-        const page = (await getJson(`${this.#url}/n/${node.slot}/api/v1/messages?limit=500${query}`)) as Page;
+        const page = (await getJson(`${node.base}/api/v1/messages?limit=500${query}`)) as Page;
         for (const { id } of page.messages) node.ids.add(id);
         more = page.next !== null;
         // Without one it was the last page: that one is read again, it may have got longer.
         node.cursor = page.next ?? node.cursor;
       }
     });
-  }
-
-  has(slot: number, id: string): boolean {
-    return this.#nodes.some((node) => node.slot === slot && node.ids.has(id));
   }
 
   /** Pairs of node and message that have not been seen. */

@@ -1,67 +1,57 @@
-// `npm run coverage -- [--nodes 4,16,64,256] [--deployments 1] [--fanout 64] [--single 100] [--at-once 20] [--json]`:
-// a table of how far and how often messages travel, among the nodes of one deployment or of several of so many nodes each. Exits with 1 where a message is missing, came twice, or made too many hops.
+// `npm run coverage -- [--nodes 4,16,64,256] [--deployments 1] [--peers 0] [--fanout 64] [--messages 100] [--at-once 20] [--seed N] [--json]`:
+// a table of how far and how often messages travel, among the nodes of one deployment or of several of so many nodes each, and of servers of
+// their own. Exits with 1 where a message is missing, came twice, or made too many hops.
+// With `--restart` (or `--restart-boot`: the one with the boot node) a deployment and a server are killed meanwhile and started again; exits with
+// 1 where a message is missing then, or a node has another GUID. [--interval 10] [--jitter 5] are for these runs.
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
+import { Random } from '../sim/random.ts';
 import { measureCoverage, type Coverage } from './coverage.ts';
+import { renderCoverage, renderRestarts } from './coverage-tables.ts';
+import { measureRestart, type RestartReport } from './restart.ts';
 
 const { values } = parseArgs({
   options: {
     'deployments': { type: 'string', default: '1' },
     'nodes': { type: 'string', default: '4,16,64,256' },
+    'peers': { type: 'string', default: '0' },
     'fanout': { type: 'string', default: '64' },
-    'single': { type: 'string', default: '100' },
+    'messages': { type: 'string', default: '100' },
     'at-once': { type: 'string', default: '20' },
+    'seed': { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+    'restart': { type: 'boolean', default: false },
+    'restart-boot': { type: 'boolean', default: false },
+    'interval': { type: 'string', default: '10' },
+    'jitter': { type: 'string', default: '5' },
     'json': { type: 'boolean', default: false },
   },
 });
 
-const results: Coverage[] = [];
+const random = new Random(Number(values.seed));
+const restarts = values.restart || values['restart-boot'];
+const progress = (line: string) => process.stderr.write(`${line}\n`);
+const covered: Coverage[] = [];
+const restarted: RestartReport[] = [];
+progress(`seed ${values.seed}`);
 for (const nodes of values.nodes.split(',').map(Number)) {
   for (const fanout of values.fanout.split(',').map(Number)) {
-    const deployments = Number(values.deployments);
-    process.stderr.write(`${deployments} x ${nodes} nodes, fan-out ${fanout} …\n`);
-    const options = { deployments, nodes, fanout, single: Number(values.single), atOnce: Number(values['at-once']) };
-    results.push(await measureCoverage(options, Math.random));
+    const [deployments, peers, messages] = [Number(values.deployments), Number(values.peers), Number(values.messages)];
+    const common = { deployments, nodes, peers, fanout };
+    progress(`${deployments} x ${nodes} nodes and ${peers} on servers of their own, fan-out ${fanout} …`);
+    if (restarts) {
+      const [interval, jitter] = [Number(values.interval), Number(values.jitter)];
+      const options = { ...common, messages, interval, jitter, isBootKilled: values['restart-boot'], progress };
+      restarted.push(await measureRestart(options, () => random.next()));
+    } else {
+      const options = { ...common, single: messages, atOnce: Number(values['at-once']) };
+      covered.push(await measureCoverage(options, () => random.next()));
+    }
   }
 }
-process.stdout.write(`${values.json ? JSON.stringify(results, null, 2) : render(results)}\n`);
-const sound = (run: Coverage) =>
+const results = restarts ? restarted : covered;
+const table = restarts ? renderRestarts(restarted) : renderCoverage(covered);
+process.stdout.write(`${values.json ? JSON.stringify({ seed: Number(values.seed), results }, null, 2) : table}\n`);
+for (const { trouble } of results) for (const line of trouble.slice(0, 5)) process.stderr.write(`${line}\n`);
+const isSound = (run: Coverage) =>
   run.missing === 0 && run.deliveriesPerNode === 1 && run.hopsMax <= run.hopsBound && run.trouble.length === 0;
-for (const { nodes, trouble } of results)
-  for (const line of trouble.slice(0, 5)) process.stderr.write(`${nodes} nodes: ${line}\n`);
-process.exitCode = results.every(sound) ? 0 : 1;
-
-function render(runs: readonly Coverage[]): string {
-  const head = [
-    'deployments',
-    'nodes',
-    'fan-out',
-    'messages',
-    'missing',
-    'deliveries/node',
-    'hops',
-    'bound',
-    'start s',
-    'alone ms',
-    'rows/del.',
-    'jobs/del.',
-  ];
-  const table = new Table({ head, style: { head: [], border: [] }, colAligns: head.map(() => 'right') });
-  for (const run of runs) {
-    table.push([
-      run.deployments,
-      run.nodes,
-      run.fanout,
-      run.messages,
-      run.missing,
-      run.deliveriesPerNode.toFixed(3),
-      run.hopsMax,
-      run.hopsBound,
-      run.startSeconds.toFixed(1),
-      run.aloneMs.toFixed(0),
-      run.rowsPerDelivery.toFixed(3),
-      run.jobsPerDelivery.toFixed(3),
-    ]);
-  }
-  return table.toString();
-}
+const isWhole = (run: RestartReport) => run.missing === 0 && run.guidChanges === 0 && run.trouble.length === 0;
+process.exitCode = covered.every(isSound) && restarted.every(isWhole) ? 0 : 1;

@@ -5,7 +5,7 @@ import { freePort } from '../src/cli/ports.ts';
 import { Arrivals } from './arrivals.ts';
 import { Clients } from './clients.ts';
 import { startKillable, type Killable } from './killable.ts';
-import { getJson, inParallel } from './network.ts';
+import { baseOf, getJson, inParallel } from './network.ts';
 
 export interface CrashOptions {
   readonly nodes: number;
@@ -158,7 +158,7 @@ async function lookForAll(
 ): Promise<void> {
   const { counts } = memory;
   const allowed = 2 * intervalMs(options);
-  const arrivals = new Arrivals(network.url, slotsOf(options));
+  const arrivals = new Arrivals(slotsOf(options).map((slot) => baseOf(network, slot)));
   let late: number | null = null;
   for (let first = true; ; first = false) {
     await arrivals.read();

@@ -1,13 +1,8 @@
 // One network of several deployments, each in a workerd of its own: the first hosts the boot node, the others join it over HTTP.
 import { bundleWorker, startLocalNetwork, type LocalNetwork, type RuntimeLine } from '../src/cli/local-network.ts';
 import { freePort } from '../src/cli/ports.ts';
-import { eventually, getJson, inParallel, TOKEN, type Hosted } from './network.ts';
-
-/** A node of one of the deployments. */
-export interface Place {
-  readonly deployment: Hosted;
-  readonly slot: number;
-}
+import { basesOf, eventually, inParallel, TOKEN, type Hosted } from './network.ts';
+import { statusAt } from './places.ts';
 
 export interface Deployment extends LocalNetwork, Hosted {
   readonly trouble: readonly string[];
@@ -52,21 +47,22 @@ export async function startDeployment(options: DeploymentOptions): Promise<Deplo
   return { ...network, nodes, trouble };
 }
 
-/** Starts `count` deployments; all nodes have joined. */
+/** Starts `count` deployments; all nodes have joined. `bootUrl`: of the boot node; null: the first hosts it. */
 export async function startDeployments(
   count: number,
   nodes: number,
   vars: Readonly<Record<string, string>>,
+  bootUrl: string | null = null,
 ): Promise<Deployment[]> {
   const all: Deployment[] = [];
   try {
     for (let index = 0; index < count; index++) {
-      const boot = all[0]?.url ?? null;
+      const boot = bootUrl ?? all[0]?.url ?? null;
       const deployment = await startDeployment({ nodes, vars, boot, storageDir: null, port: null });
       all.push(deployment);
       await eventually('all nodes join', async () => {
         await deployment.cron();
-        const statuses = await inParallel(placesOf([deployment]), (place) => statusOf(place));
+        const statuses = await inParallel(basesOf(deployment), statusAt);
         return statuses.every(({ guid }) => guid !== undefined);
       });
     }
@@ -75,50 +71,6 @@ export async function startDeployments(
     await Promise.all(all.map((deployment) => deployment.dispose()));
     throw cause;
   }
-}
-
-/** Waits until everybody knows everybody and trusts them, and has heard from the boot node who has joined from elsewhere. */
-export async function atRest(all: readonly Hosted[]): Promise<void> {
-  const places = placesOf(all);
-  await eventually('all nodes know and trust each other', async () => {
-    const statuses = await inParallel(places, (place) => statusOf(place));
-    return statuses.every(({ peers }) => peers?.['alive'] === places.length - 1);
-  });
-  const elsewhere = await inParallel(placesOf(all.slice(1)), async (place) => (await statusOf(place)).guid ?? 0);
-  await eventually('all have heard who joined', async () => {
-    const heard = await inParallel(places, (place) => announcedAt(place));
-    return heard.every((guids) => elsewhere.every((guid) => guids.flat().includes(guid)));
-  });
-}
-
-/** Every node, deployment by deployment. */
-export function placesOf(all: readonly Hosted[]): Place[] {
-  return all.flatMap((deployment) =>
-    Array.from({ length: deployment.nodes }, (_, index) => ({ deployment, slot: index + 1 })),
-  );
-}
-
-interface Status {
-  readonly guid?: number;
-  readonly peers?: Readonly<Record<string, number>>;
-}
-
-export async function statusOf({ deployment, slot }: Place): Promise<Status> {
-  return (await getJson(`${deployment.url}/n/${slot}/api/v1/status`)) as Status;
-}
-
-interface Announcements {
-  readonly messages: readonly {
-    readonly originator: { readonly guid: number };
-    readonly data: { readonly event?: { readonly args: { readonly members?: readonly { readonly guid: number }[] } } };
-  }[];
-}
-
-/** What the boot node has announced, as a node has it: GUIDs, a list an announcement. */
-export async function announcedAt({ deployment, slot }: Place): Promise<number[][]> {
-  const { messages } = (await getJson(`${deployment.url}/n/${slot}/api/v1/messages?limit=500`)) as Announcements;
-  const told = messages.filter(({ originator }) => originator.guid === 0);
-  return told.map(({ data }) => (data.event?.args.members ?? []).map(({ guid }) => guid));
 }
 
 let bundle: Promise<string> | null = null;

@@ -94,12 +94,15 @@ export async function eventually<T>(
   }
 }
 
-/** Runs `work` for all items, 32 at once, and gives the results in order. */
-export async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+/** Runs `work` for all items (with their index), 32 at once, and gives the results in order. */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = [];
   const queue = items.entries();
   const worker = async () => {
-    for (const [index, item] of queue) results[index] = await work(item);
+    for (const [index, item] of queue) results[index] = await work(item, index);
   };
   await Promise.all(Array.from({ length: Math.min(32, items.length) }, worker));
   return results;
@@ -110,15 +113,30 @@ export async function getJson(url: string): Promise<unknown> {
   return await response.json();
 }
 
-/** Originates a message; gives its id. Waits and tries again where the node says that it's busy. */
+/** Base URL of a deployment's node. */
+export function baseOf(network: Pick<Hosted, 'url'>, slot: number): string {
+  return `${network.url}/n/${slot}`;
+}
+
+/** Base URLs of all nodes of a deployment. */
+export function basesOf(network: Hosted): string[] {
+  return Array.from({ length: network.nodes }, (_, index) => baseOf(network, index + 1));
+}
+
+/** Has a hosted node originate a message; gives its id. Waits and tries again where the node says that it's busy. */
 export async function broadcast(
   network: Pick<Hosted, 'url'>,
   slot: number,
   data: object,
   ttlSeconds?: number,
 ): Promise<string> {
+  return await broadcastAt(baseOf(network, slot), data, ttlSeconds);
+}
+
+/** The same of any node, by its base URL. */
+export async function broadcastAt(base: string, data: object, ttlSeconds?: number): Promise<string> {
   for (;;) {
-    const response = await fetch(`${network.url}/n/${slot}/api/v1/messages`, {
+    const response = await fetch(`${base}/api/v1/messages`, {
       method: 'POST',
       headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
       body: JSON.stringify({ data, ttl: ttlSeconds }),
@@ -130,13 +148,18 @@ export async function broadcast(
   }
 }
 
-/** All messages of a node in the order in which it shows them, the boot node's announcements left out. */
+/** All messages of a hosted node in the order in which it shows them, the boot node's announcements left out. */
 export async function messagesOf(network: Pick<Hosted, 'url'>, slot: number): Promise<Message[]> {
+  return await messagesAt(baseOf(network, slot));
+}
+
+/** The same of any node, by its base URL. */
+export async function messagesAt(base: string): Promise<Message[]> {
   const all: Message[] = [];
   let cursor: string | null = null;
   do {
     const query: string = cursor === null ? '' : `&cursor=${cursor}`;
-    const page = (await getJson(`${network.url}/n/${slot}/api/v1/messages?limit=500${query}`)) as {
+    const page = (await getJson(`${base}/api/v1/messages?limit=500${query}`)) as {
       messages: Message[];
       next: string | null;
     };
@@ -146,18 +169,27 @@ export async function messagesOf(network: Pick<Hosted, 'url'>, slot: number): Pr
   return all;
 }
 
-/** Sums over all nodes of what `/metrics` says: metric with labels as printed, and the sum over its labels by bare name. */
+/** Sums over all nodes of a deployment of what `/metrics` says. */
 export async function totals(network: Hosted): Promise<Map<string, number>> {
+  return summed(await inParallel(basesOf(network), countersAt));
+}
+
+/** What a node's `/metrics` says: metric with labels as printed, and the sum over its labels by bare name. */
+export async function countersAt(base: string): Promise<Map<string, number>> {
+  const counters = new Map<string, number>();
+  const text = await (await fetch(`${base}/api/v1/metrics`)).text();
+  for (const line of text.split('\n')) {
+    const found = /^(\w+)(\{.*\})? ([\d.e+-]+)$/.exec(line);
+    if (!found) continue;
+    const [, name = '', labels = '', value = ''] = found;
+    for (const key of new Set([name, name + labels])) counters.set(key, (counters.get(key) ?? 0) + Number(value));
+  }
+  return counters;
+}
+
+/** The sum of each. */
+export function summed(all: readonly ReadonlyMap<string, number>[]): Map<string, number> {
   const sums = new Map<string, number>();
-  const slots = Array.from({ length: network.nodes }, (_, index) => index + 1);
-  await inParallel(slots, async (slot) => {
-    const text = await (await fetch(`${network.url}/n/${slot}/api/v1/metrics`)).text();
-    for (const line of text.split('\n')) {
-      const found = /^(\w+)(\{.*\})? ([\d.e+-]+)$/.exec(line);
-      if (!found) continue;
-      const [, name = '', labels = '', value = ''] = found;
-      for (const key of new Set([name, name + labels])) sums.set(key, (sums.get(key) ?? 0) + Number(value));
-    }
-  });
+  for (const counters of all) for (const [name, value] of counters) sums.set(name, (sums.get(name) ?? 0) + value);
   return sums;
 }

@@ -9,6 +9,8 @@ export const SCRIPT = join(import.meta.dirname, '../src/cli/main.ts');
 
 export interface NodeProcessOptions {
   readonly boot: string;
+  /** Loopback address; 127.0.0.1 where none is given. */
+  readonly host?: string;
   readonly port: number;
   /** STORAGE_DIR and LOG_DIR. */
   readonly folder: string;
@@ -21,6 +23,8 @@ export interface NodeProcess {
   readonly token: string;
   /** Resolves with its GUID; rejects where the process ends before. */
   readonly joined: Promise<number>;
+  /** What it has written to standard error so far. */
+  trouble(): string;
   /** Ends it with a signal; resolves with the exit code (null: killed) and what it wrote to standard error. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<{ readonly code: number | null; readonly trouble: string }>;
 }
@@ -37,10 +41,10 @@ export async function startBoot(options: Omit<NodeProcessOptions, 'boot'>): Prom
 
 async function startServer(
   command: readonly string[],
-  { port, folder, vars, args = [] }: Omit<NodeProcessOptions, 'boot'>,
+  { host = '127.0.0.1', port, folder, vars, args = [] }: Omit<NodeProcessOptions, 'boot'>,
 ): Promise<NodeProcess> {
-  const url = `http://127.0.0.1:${port}`;
-  const where = ['--address', url, '--listen', `127.0.0.1:${port}`, '--json'];
+  const url = `http://${host}:${port}`;
+  const where = ['--address', url, '--listen', `${host}:${port}`, '--json'];
   const assigned = Object.entries({ STORAGE_DIR: folder, LOG_DIR: folder, LOCAL_PEERS: 'on', ...vars });
   const child = run([
     ...command,
@@ -57,6 +61,7 @@ async function startServer(
     url,
     token: readFileSync(join(folder, 'admin-token'), 'utf8').trim(),
     joined,
+    trouble: () => heard.trouble(),
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it has ended: ${heard.trouble()}`);
       child.kill(signal);

@@ -20,7 +20,7 @@ export interface ApiConfig {
 export type ApiLog = (
   node: string,
   level: 'DEBUG' | 'WARNING' | 'ERROR',
-  event: 'request' | 'request_unavailable' | 'request_failed' | 'request_unauthenticated',
+  event: 'request' | 'request_unavailable' | 'request_overdue' | 'request_failed' | 'request_unauthenticated',
   fields: Readonly<Record<string, JsonValue>>,
 ) => void;
 

@@ -3,7 +3,7 @@ import type { Context, Env, ErrorHandler, NotFoundHandler } from 'hono';
 import type { RouterRoute } from 'hono/types';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { ApiEnv, ApiLog } from './env.ts';
-import { UnavailableError } from './failures.ts';
+import { ANSWER_MS, OverdueError, UnavailableError } from './failures.ts';
 
 /** Every kind of problem. The slug ends its `type`, for programs; the title is for people. */
 export const PROBLEMS = {
@@ -39,6 +39,7 @@ export const PROBLEMS = {
   'boot-lost': { status: 503, title: 'The boot node lost its storage' },
   'network-full': { status: 503, title: 'The network is full' },
   'unavailable': { status: 503, title: 'Unavailable for the moment' },
+  'overdue': { status: 503, title: 'No answer in time' },
 } as const satisfies Record<string, { status: ContentfulStatusCode; title: string }>;
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -57,6 +58,8 @@ interface ProblemExtras {
 }
 
 const RETRY_SOON: ProblemExtras = { headers: { 'Retry-After': '1' } };
+/** What hangs is seldom well a second later. */
+const RETRY_LATER: ProblemExtras = { headers: { 'Retry-After': '5' } };
 
 /** Longest error text that is logged, characters. */
 const ERROR_CHARS_MAX = 4_096;
@@ -135,9 +138,20 @@ export function errorHandler(log: ApiLog): ErrorHandler<ApiEnv> {
       log(c.var.nodeName, 'WARNING', 'request_unavailable', fields);
       return problemResponse(c, 'unavailable', 'the node could not answer: try again', RETRY_SOON);
     }
+    if (error instanceof OverdueError) {
+      log(c.var.nodeName, 'WARNING', 'request_overdue', fields);
+      return problemResponse(c, 'overdue', overdueText(method), RETRY_LATER);
+    }
     log(c.var.nodeName, 'ERROR', 'request_failed', fields);
     return problemResponse(c, 'failed', 'the error was logged under this X-Request-Id', {});
   };
+}
+
+/** What a caller has to know before it asks again. */
+function overdueText(method: string): string {
+  const what = `no answer within ${ANSWER_MS / 1_000} s`;
+  if (method === 'GET' || method === 'HEAD') return `${what}: try again`;
+  return `${what}: whether it was done, or still will be, is open; a message with an Idempotency-Key can be given again with the same one`;
 }
 
 /** 404, or 405 with `Allow` where the path has other methods. `routes` as in `app.routes`, read at the first request. */

@@ -3,14 +3,14 @@ import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JSON_DEPTH_MAX } from '../protocol/limits.ts';
 import { parseJson } from '../protocol/scan-json.ts';
-import { nodeUrl, type Client } from './client.ts';
+import { nodeUrl, type Client, type NodeName } from './client.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { parseWhole } from './settings.ts';
-import { findTarget, parseNode, type TargetOptions } from './target.ts';
+import { findNode, type TargetOptions } from './target.ts';
 import { intervals } from './text.ts';
 
 export interface BroadcastOptions extends TargetOptions {
-  readonly from: string;
+  readonly from?: string | undefined;
   readonly ttl?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   readonly event?: string | undefined;
@@ -29,7 +29,6 @@ const PARALLEL = 16;
 
 /** Broadcasts; the exit code is 0 only if the message was accepted and, with --wait, is everywhere. */
 export async function broadcast(argument: string, options: BroadcastOptions): Promise<ExitCode> {
-  const node = parseNode(options.from, false);
   refuseEmpty(options.event, '--event');
   refuseEmpty(options.idempotencyKey, '--idempotency-key');
   const ttl = options.ttl === undefined ? undefined : parseWhole(options.ttl, 1, TTL_MAX, '--ttl');
@@ -38,7 +37,8 @@ export async function broadcast(argument: string, options: BroadcastOptions): Pr
   const data =
     argument === '-' ? parseData(await readText(process.stdin), 'standard input') : parseData(argument, 'the message');
   const content = options.event === undefined ? { data } : { event: { name: options.event, args: data } };
-  const { client } = await findTarget(options, process.env);
+  const wish = { isBootAllowed: false, slot: 1 };
+  const { client, node } = await findNode(options.from, wish, options, process.env);
   const accepted = await client.broadcast(node, { ...content, ttl }, options.idempotencyKey ?? null);
   if (!options.json) process.stdout.write(`${accepted.id}\n`);
   const coverage = options.wait ? await waitForAll(client, node, accepted.id, timeout) : null;
@@ -68,7 +68,7 @@ export function missingLine(missing: Coverage['missing']): string {
   return `not at ${missing.length === 1 ? '1 node' : `${missing.length} nodes`}: ${parts.join(', ')}`;
 }
 
-async function waitForAll(client: Client, node: number | 'boot', id: string, seconds: number): Promise<Coverage> {
+async function waitForAll(client: Client, node: NodeName, id: string, seconds: number): Promise<Coverage> {
   const began = performance.now();
   const deadline = began + seconds * 1000;
   const missing = new Map<number, { base: string; why: string }>();
@@ -94,15 +94,16 @@ async function waitForAll(client: Client, node: number | 'boot', id: string, sec
 }
 
 /** All members that the node knows, itself among them, and where to ask them. */
-async function membersOf(client: Client, node: number | 'boot'): Promise<{ guid: number; base: string }[]> {
+async function membersOf(client: Client, node: NodeName): Promise<{ guid: number; base: string }[]> {
   const own = await client.status(node);
-  const prefix = own.address.replace(/\/n\/\d+$/, '/n/');
+  const prefix = node === 'own' ? null : own.address.replace(/\/n\/\d+$/, '/n/');
   const bases = new Map<number, string>([[own.guid ?? 0, nodeUrl(client.url, node)]]);
   for await (const member of client.members(node)) {
     // The boot node carries no messages; who said good-bye expects none.
     if (member.guid === 0 || member.guid === own.guid || member.state === 'left') continue;
     // Nodes of the same deployment are asked through the URL that we were given: theirs may only mean something inside.
-    const slot = member.address.startsWith(prefix) ? Number(member.address.slice(prefix.length)) : NaN;
+    const isHere = prefix !== null && member.address.startsWith(prefix);
+    const slot = isHere ? Number(member.address.slice(prefix.length)) : NaN;
     bases.set(member.guid, Number.isInteger(slot) ? nodeUrl(client.url, slot) : member.address);
   }
   return [...bases].map(([guid, base]) => ({ guid, base }));

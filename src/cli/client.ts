@@ -4,8 +4,11 @@ import { BACKUP_PAGE_MAX } from '../protocol/limits.ts';
 import { CliError, EXIT, errorCode, errorLine, printable } from './errors.ts';
 import * as schemas from './schemas.ts';
 
-/** A slot number, or the boot node. */
-export type NodeName = number | 'boot';
+/** A slot number, the boot node, or the one node that a URL is of itself. */
+export type NodeName = number | 'boot' | 'own';
+
+/** What answers at a URL: nodes in slots, with or without the boot node; or one node. */
+export type Site = 'deployment' | 'node';
 
 export interface ClientOptions {
   /** Base URL of the deployment. */
@@ -16,6 +19,8 @@ export interface ClientOptions {
 
 export interface Client {
   readonly url: string;
+  /** Asks what answers there. */
+  site(): Promise<Site>;
   status(node: NodeName): Promise<schemas.NodeStatus>;
   members(node: NodeName): AsyncGenerator<schemas.MemberRecord>;
   messages(node: NodeName): AsyncGenerator<schemas.MessageRecord>;
@@ -38,21 +43,26 @@ export interface BackupClient {
   raiseFloor(guid: number): Promise<schemas.Floor>;
 }
 
-/** A refusal of the network, with its HTTP status. */
+/** A refusal of the network, with its HTTP status and the problem's `type` (empty: it names none). */
 export class ProblemError extends CliError {
   readonly status: number;
+  readonly type: string;
 
-  constructor(message: string, status: number) {
+  constructor(message: string, status: number, type = '') {
     super(message, EXIT.failed);
     this.status = status;
+    this.type = type;
   }
 }
 
 const TIMEOUT_MS = 15_000;
 
+/** What a node says that has no GUID yet. */
+const NOT_JOINED = 'urn:pychain:problem:not-joined';
+
 /** Base URL of one node. */
 export function nodeUrl(url: string, node: NodeName): string {
-  return node === 'boot' ? url : `${url}/n/${node}`;
+  return typeof node === 'number' ? `${url}/n/${node}` : url;
 }
 
 /** A client of the deployment at `url`. */
@@ -63,9 +73,11 @@ export function createClient(options: ClientOptions): Client {
     read(schema, await request(target), target, url);
   const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
   const operate = operatorOf(url, options);
+  const status = (node: NodeName) => get(schemas.statusSchema, `${api(node)}/status`);
   return {
     url,
-    status: (node) => get(schemas.statusSchema, `${api(node)}/status`),
+    site: () => siteOf(() => status('boot')),
+    status,
     members: (node) =>
       pages(`${api(node)}/members`, async (target) => {
         const page = await get(schemas.memberPageSchema, target);
@@ -91,6 +103,17 @@ export function createClient(options: ClientOptions): Client {
       operate(schemas.membershipSchema, 'POST', `${api(node)}/network/${isMember ? 'return' : 'leave'}`),
     backup: backupClient(`${api('boot')}/boot`, operate),
   };
+}
+
+/** By what answers where a deployment has its boot node: that is GUID 0, and all others are nodes, with or without a GUID yet. */
+async function siteOf(ask: () => Promise<schemas.NodeStatus>): Promise<Site> {
+  try {
+    return (await ask()).guid === 0 ? 'deployment' : 'node';
+  } catch (error) {
+    // Any other refusal is the boot node's own affair: nodes may be well, and say for themselves where they are not.
+    if (error instanceof ProblemError) return error.type === NOT_JOINED ? 'node' : 'deployment';
+    throw error;
+  }
 }
 
 /** A call that only the operator may make. */
@@ -223,5 +246,5 @@ function problem(response: Response, text: string, target: string): ProblemError
   const detail = [said?.detail ?? said?.title ?? `HTTP ${response.status} from ${target}`, fields].filter(
     (part) => part !== '',
   );
-  return new ProblemError(printable(detail.join(': ')), response.status);
+  return new ProblemError(printable(detail.join(': ')), response.status, said?.type);
 }

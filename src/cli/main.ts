@@ -96,19 +96,22 @@ function asServer(command: Command): Command {
 }
 
 const NODE = 'number of a node, from 1';
+const ONE = ' (default: 1, or the node that --url is of)';
 const TOKEN = 'admin token (default: PYCHAIN_ADMIN_TOKEN, ADMIN_TOKEN, or that of the local network)';
 
 function addQueries(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('status').description('who a node is, and how it fares'))
-    .argument('[node]', `${NODE}, or boot`, '1')
-    .action(async (node: string, options: QueryOptions) => done(await status(node, options)));
+    .argument('[node]', `${NODE}, or boot${ONE}`)
+    .action(async (node: string | undefined, options: QueryOptions) => done(await status(node, options)));
   onNetwork(root.command('peers').description('the members that a node knows, and what it thinks of them'))
-    .argument('[node]', `${NODE}, or boot`, '1')
-    .action(async (node: string, options: QueryOptions) => done(await peers(node, options)));
+    .argument('[node]', `${NODE}, or boot${ONE}`)
+    .action(async (node: string | undefined, options: QueryOptions) => done(await peers(node, options)));
   onNetwork(root.command('messages').description('the messages that a node has, oldest first'))
-    .argument('[node]', NODE, '1')
+    .argument('[node]', `${NODE}${ONE}`)
     .option('--limit <count>', 'only the newest')
-    .action(async (node: string, options: QueryOptions & { limit?: string }) => done(await messages(node, options)));
+    .action(async (node: string | undefined, options: QueryOptions & { limit?: string }) =>
+      done(await messages(node, options)),
+    );
   root
     .command('tail')
     .description('follow the logs of a local network')
@@ -123,7 +126,7 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
 function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('broadcast').description('give a message to a node, for all; prints its id'))
     .argument('<json>', 'a JSON object, or - to read it from standard input')
-    .option('--from <node>', `${NODE}: the originator`, '1')
+    .option('--from <node>', `${NODE}: the originator${ONE}`)
     .option('--event <name>', 'send an event; the JSON object holds its arguments')
     .option('--ttl <seconds>', "how long mempools keep it (default: the network's MESSAGE_TTL)")
     .option('--idempotency-key <key>', 'the same key gives the same message, not another')
@@ -135,13 +138,13 @@ function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
 
 function addLeave(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('leave').description('have a node leave the network; what it has accepted still reaches all'))
-    .argument('<node>', NODE)
+    .argument('[node]', `${NODE}; not for --url of one node`)
     .option('--token <token>', TOKEN)
-    .action(async (node: string, options: LeaveOptions) => done(await leave(node, options)));
+    .action(async (node: string | undefined, options: LeaveOptions) => done(await leave(node, options)));
   onNetwork(root.command('return').description('have a node that left come back, with its GUID'))
-    .argument('<node>', NODE)
+    .argument('[node]', `${NODE}; not for --url of one node`)
     .option('--token <token>', TOKEN)
-    .action(async (node: string, options: LeaveOptions) => done(await comeBack(node, options)));
+    .action(async (node: string | undefined, options: LeaveOptions) => done(await comeBack(node, options)));
 }
 
 function addBoot(root: Command, done: (code: ExitCode) => void): void {
@@ -170,7 +173,10 @@ function addBoot(root: Command, done: (code: ExitCode) => void): void {
 
 function onNetwork(command: Command): Command {
   return command
-    .option('--url <url>', 'the network (default: PYCHAIN_URL, or the one that runs on STORAGE_DIR)')
+    .option(
+      '--url <url>',
+      'the deployment, or one node on a server of its own (default: PYCHAIN_URL, or the one that runs on STORAGE_DIR)',
+    )
     .option('--json', 'JSON, one object per line', false);
 }
 

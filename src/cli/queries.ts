@@ -10,7 +10,7 @@ import { folders, parseWhole } from './settings.ts';
 import { isFolder, readNodeCount, readRunning } from './state-folder.ts';
 import { ageText, peersText, tableLines } from './table.ts';
 import { Tail, tailedJson, type TailedLine } from './tail.ts';
-import { findTarget, parseNode, type TargetOptions } from './target.ts';
+import { findNode, type NodeWish, type TargetOptions } from './target.ts';
 import { cut, intervals } from './text.ts';
 
 export interface QueryOptions extends TargetOptions {
@@ -21,17 +21,19 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Who a node is and how it fares. */
-export async function status(node: string, options: QueryOptions): Promise<ExitCode> {
-  const name = parseNode(node, true);
-  const { client } = await findTarget(options, process.env);
-  const found = await client.status(name);
+const ANY: NodeWish = { isBootAllowed: true, slot: 1 };
+const OF_RING: NodeWish = { isBootAllowed: false, slot: 1 };
+
+/** Who a node is and how it fares. `text`: which, as given. */
+export async function status(text: string | undefined, options: QueryOptions): Promise<ExitCode> {
+  const { client, node } = await findNode(text, ANY, options, process.env);
+  const found = await client.status(node);
   if (options.json) {
     say(JSON.stringify(found));
     return EXIT.ok;
   }
   const rows: [string, string][] = [
-    ['node', String(name)],
+    ['node', String(node)],
     ['network', printable(found.network)],
     ['GUID', found.guid === null ? 'not joined' : String(found.guid)],
     ['address', printable(found.address)],
@@ -46,12 +48,11 @@ export async function status(node: string, options: QueryOptions): Promise<ExitC
 }
 
 /** A node's members, with what it thinks of them. */
-export async function peers(node: string, options: QueryOptions): Promise<ExitCode> {
-  const name = parseNode(node, true);
-  const { client } = await findTarget(options, process.env);
+export async function peers(text: string | undefined, options: QueryOptions): Promise<ExitCode> {
+  const { client, node } = await findNode(text, ANY, options, process.env);
   const rows: string[][] = [];
   const now = Date.now() / 1000;
-  for await (const member of client.members(name)) {
+  for await (const member of client.members(node)) {
     if (options.json) {
       say(JSON.stringify(member));
       continue;
@@ -66,17 +67,16 @@ export async function peers(node: string, options: QueryOptions): Promise<ExitCo
 
 /** A node's mempool, oldest first; with a limit the newest ones. */
 export async function messages(
-  node: string,
+  text: string | undefined,
   options: QueryOptions & { readonly limit?: string | undefined },
 ): Promise<ExitCode> {
-  const name = parseNode(node, false);
   const limit = options.limit === undefined ? Infinity : parseWhole(options.limit, 1, 1_000_000, '--limit');
-  const { client } = await findTarget(options, process.env);
+  const { client, node } = await findNode(text, OF_RING, options, process.env);
   const width = process.stdout.isTTY ? process.stdout.columns || LINE_CHARS : LINE_CHARS;
   const show = (message: MessageRecord) =>
     say(options.json ? JSON.stringify(message) : cut(messageLine(message), width));
   const newest: MessageRecord[] = [];
-  for await (const message of client.messages(name)) {
+  for await (const message of client.messages(node)) {
     if (limit === Infinity) show(message);
     else newest.push(message);
     if (newest.length >= limit * 2 + 1_000) newest.splice(0, newest.length - limit);

@@ -71,6 +71,7 @@ export const floorSchema = z.looseObject({ max_guid: z.number() });
 export type Floor = z.infer<typeof floorSchema>;
 
 export const problemSchema = z.looseObject({
+  type: z.string().optional(),
   title: z.string().optional(),
   detail: z.string().optional(),
   errors: z.array(z.looseObject({ path: z.string(), message: z.string() })).optional(),

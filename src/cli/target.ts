@@ -51,8 +51,36 @@ function checkUrl(text: string): string {
   throw new CliError(`--url ${text}: give an http or https URL, for example http://127.0.0.1:8787`, EXIT.usage);
 }
 
+/** Which nodes a command is for. */
+export interface NodeWish {
+  readonly isBootAllowed: boolean;
+  /** The slot where none is named; null: one must be. */
+  readonly slot: number | null;
+}
+
+/** The node that a command is about: of a deployment the one that is named, or the one that the URL is of itself. */
+export async function findNode(
+  text: string | undefined,
+  wish: NodeWish,
+  options: TargetOptions,
+  env: Env,
+): Promise<Target & { readonly node: NodeName }> {
+  const named = text === undefined ? null : parseNode(text, wish.isBootAllowed);
+  const target = await findTarget(options, env);
+  const { client, running } = target;
+  // What `pychain up` started is a deployment.
+  const site = running === null ? await client.site() : 'deployment';
+  if (site === 'node') {
+    if (named === null) return { ...target, node: 'own' };
+    throw new CliError(`node ${named}: ${client.url} is one node, and no deployment; leave ${named} out`, EXIT.usage);
+  }
+  const node = named ?? wish.slot;
+  if (node === null) throw new CliError('node: give the number of the node, from 1', EXIT.usage);
+  return { ...target, node };
+}
+
 /** A NODE argument: a slot number, or `boot` where the boot node can answer. */
-export function parseNode(text: string, allowBoot: boolean): NodeName {
+function parseNode(text: string, allowBoot: boolean): NodeName {
   if (text === 'boot' && allowBoot) return 'boot';
   if (text === 'boot') throw new CliError('boot: the boot node has no messages; give the number of a node', EXIT.usage);
   return parseWhole(text, 1, SLOT_MAX, 'node');

@@ -33,7 +33,17 @@ import { reasonOf } from '../protocol/reason.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
 import type { NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import type { Delivery, Guid, Member, MessageId, Millis, Peer, Result, StoredMessage } from '../protocol/types.ts';
+import {
+  ok,
+  type Delivery,
+  type Guid,
+  type Member,
+  type MessageId,
+  type Millis,
+  type Peer,
+  type Result,
+  type StoredMessage,
+} from '../protocol/types.ts';
 import { EventReaders } from './event-readers.ts';
 import type { Handle } from './handler-client.ts';
 import { renewIdentity, type Identity } from './identity.ts';
@@ -188,13 +198,23 @@ export class LiveNode implements NodeCalls {
 
   /** Leaves the network: says so, and hands over what it owes. */
   async leave(): Promise<Result<null, OriginationError>> {
-    const drafted = draftFarewell(this.running().context());
-    if (!drafted.ok) return drafted;
-    const farewell = await this.#signed(drafted.value);
-    const reply = this.running().submit({ type: 'leave', farewell });
+    const farewell = await this.#farewell();
+    if (!farewell.ok) return farewell;
+    const reply = this.running().submit({ type: 'leave', farewell: farewell.value });
     if (reply.type !== 'left') throw new Error('assertion failed: leaving has a result');
     if (reply.result.ok) this.#departing = this.#follow(() => this.#tellBoot());
     return reply.result;
+  }
+
+  /** The signed farewell of the incarnation that there is when it is signed: nobody believes that of an earlier one. */
+  async #farewell(): Promise<Result<SignedOrigination, OriginationError>> {
+    const context = this.running().context();
+    const drafted = draftFarewell(context);
+    if (!drafted.ok) return drafted;
+    const signed = await this.#signed(drafted.value);
+    const { self } = this.running().context();
+    // A refutation may have come between: once a minute at most, so the next one is in time.
+    return self.incarnation === context.self.incarnation ? ok(signed) : await this.#farewell();
   }
 
   /** Nothing depends on it: newcomers would find out by themselves. */

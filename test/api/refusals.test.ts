@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BODY_ROUTES, BOOT, NODE, problemOf, send, setUp, TOKEN } from './fakes.ts';
 
 describe('404 and 405', () => {
@@ -176,6 +176,38 @@ describe('failures', () => {
         },
       ]);
     }
+  });
+
+  describe('a gateway that hangs', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+    afterEach(() => void vi.useRealTimers());
+
+    test.each([
+      ['GET', `${NODE}/messages`, undefined, 'messages', /: try again$/],
+      ['POST', `${NODE}/messages`, { data: {} }, 'originate', /is open; a message with an Idempotency-Key/],
+      ['POST', `${NODE}/network/leave`, {}, 'leave', /is open/],
+    ] as const)('%s %s: 503 after a while, which tells what to do', async (method, path, body, hangs, says) => {
+      const asked = Promise.withResolvers<void>();
+      const hang = () => {
+        asked.resolve();
+        return new Promise<never>(() => undefined);
+      };
+      const { app, logged } = setUp({ node: { [hangs]: hang } });
+      const answer = app.request(path, body ? send(method, body) : {});
+      await asked.promise;
+      await vi.advanceTimersByTimeAsync(10_000);
+      const response = await answer;
+      expect([response.status, response.headers.get('Retry-After')]).toEqual([503, '5']);
+      const problem = await problemOf(response);
+      expect(problem.slug).toBe('overdue');
+      expect(problem.detail).toMatch(says);
+      expect(logged.map(({ event }) => event)).toEqual(['request_overdue']);
+    });
+
+    test('no timer is left where it answers', async () => {
+      expect((await setUp().app.request(`${NODE}/status`)).status).toBe(200);
+      expect(vi.getTimerCount()).toBe(0);
+    });
   });
 
   test('a gateway that throws before it returns a promise', async () => {

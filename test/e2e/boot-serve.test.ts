@@ -29,9 +29,10 @@ async function add(): Promise<number> {
   return await node.joined;
 }
 
-/** Runs a command against the boot node; throws with what it says where it fails. */
-async function operate(...args: string[]): Promise<void> {
-  await execute(process.execPath, [SCRIPT, ...args, '--url', boot.url, '--token', boot.token]);
+/** Runs a command against a server, and gives what it prints; throws with what it says where it fails. */
+async function operate(server: NodeProcess, ...args: string[]): Promise<string> {
+  const env = { ...process.env, PYCHAIN_ADMIN_TOKEN: server.token };
+  return (await execute(process.execPath, [SCRIPT, ...args, '--url', server.url], { env })).stdout;
 }
 
 async function expectBroadcast(from: NodeProcess): Promise<void> {
@@ -77,6 +78,21 @@ describe('a network without a deployment', () => {
     for (const node of nodes) await expectBroadcast(node);
   });
 
+  it('has its nodes ask, broadcast, leave and come back by commands', async () => {
+    const [, node = boot] = nodes;
+    expect(JSON.parse(await operate(node, 'status', '--json'))).toMatchObject({ guid: 2, address: node.url });
+    expect((await operate(node, 'peers', '--json')).trim().split('\n')).toHaveLength(nodes.length);
+    const sent = JSON.parse(await operate(node, 'broadcast', '{"by": "a command"}', '--wait', '--json')) as {
+      id: string;
+    };
+    expect(sent).toMatchObject({ reached: nodes.length, of: nodes.length });
+    expect(await operate(node, 'messages', '--json')).toContain(sent.id);
+    expect(await operate(node, 'leave')).toBe('the node (GUID 2) has left\n');
+    expect(await operate(node, 'return')).toBe('the node (GUID 2) is a member again\n');
+    await expectAllKnown();
+    await expect(operate(node, 'status', '1')).rejects.toThrow(/leave 1 out/);
+  });
+
   it('delivers while its boot node is away, which comes back as the same', async () => {
     const before = await bootStatus();
     expect((await boot.end('SIGTERM')).code).toBe(0);
@@ -91,11 +107,11 @@ describe('a network without a deployment', () => {
   it('gives no GUID again where the boot node lost its storage, and goes on with a backup', async () => {
     const { network_key: key } = await bootStatus();
     const backup = join(folder, 'backup.jsonl');
-    await operate('boot', 'export', '--with-key', '--out', backup);
+    await operate(boot, 'boot', 'export', '--with-key', '--out', backup);
     await boot.end('SIGKILL');
     boot = await startTheBoot('another', { NETWORK_KEY: key });
     expect((await bootStatus()).public_key).not.toBe(key);
-    await operate('boot', 'import', backup);
+    await operate(boot, 'boot', 'import', backup);
     expect(await bootStatus()).toMatchObject({ public_key: key, network_key: key, max_guid: 4 });
     expect(await add()).toBe(5);
     await expectAllKnown();

@@ -4,16 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { sendAndCount, hopsBound } from '../../bench/coverage.ts';
-import {
-  atRest,
-  NEIGHBOURLY,
-  placesOf,
-  startDeployment,
-  startDeployments,
-  type Deployment,
-} from '../../bench/deployments.ts';
+import { NEIGHBOURLY, startDeployment, startDeployments, type Deployment } from '../../bench/deployments.ts';
 import { startKillable, type Killable } from '../../bench/killable.ts';
-import { broadcast, eventually, getJson, inParallel, messagesOf, TOKEN, type Hosted } from '../../bench/network.ts';
+import {
+  baseOf,
+  broadcastAt,
+  eventually,
+  getJson,
+  inParallel,
+  messagesAt,
+  TOKEN,
+  type Hosted,
+} from '../../bench/network.ts';
+import { atRest, placesOf } from '../../bench/places.ts';
 import { freePort } from '../../src/cli/ports.ts';
 import { seededRandom } from '../support/network.ts';
 
@@ -82,7 +85,7 @@ describe('three deployments of two nodes', () => {
     third = restart();
     await third.ready;
     all = [...started, { url: third.url, nodes: NODES }];
-    await atRest(all);
+    await atRest(placesOf(all));
   });
   afterAll(async () => {
     await Promise.all([third.kill(), ...started.map((deployment) => deployment.dispose())]);
@@ -90,26 +93,22 @@ describe('three deployments of two nodes', () => {
   });
 
   it('every message is at every node, once, within the bound of hops, whoever sends it', async () => {
-    const run = await sendAndCount(all, { single: 10, atOnce: 3 * NODES }, seededRandom(21));
+    const run = await sendAndCount(placesOf(all), { single: 10, atOnce: 3 * NODES }, seededRandom(21));
     expect(run).toMatchObject({ messages: 10 + 3 * NODES, missing: 0, deliveriesPerNode: 1 });
     expect(run.hopsMax).toBeLessThanOrEqual(hopsBound(3 * NODES, 2));
   });
 
   it('a node that leaves is known to have left in all of them, and to the boot node', async () => {
-    const leaver = { url: started[1]?.url ?? '', slot: 2 };
+    const leaver = baseOf(started[1] ?? third, 2);
     const operate = async (what: string) => {
       const headers = { authorization: `Bearer ${TOKEN}` };
-      return await (
-        await fetch(`${leaver.url}/n/${leaver.slot}/api/v1/network/${what}`, { method: 'POST', headers })
-      ).json();
+      return await (await fetch(`${leaver}/api/v1/network/${what}`, { method: 'POST', headers })).json();
     };
     const { guid } = (await operate('leave')) as { guid: number };
-    const others = placesOf(all).filter(
-      ({ deployment, slot }) => deployment.url !== leaver.url || slot !== leaver.slot,
-    );
+    const others = placesOf(all).filter(({ base }) => base !== leaver);
     const states = async () =>
-      await inParallel(others, async ({ deployment, slot }) => {
-        return ((await getJson(`${deployment.url}/n/${slot}/api/v1/members/${guid}`)) as { state: string }).state;
+      await inParallel(others, async ({ base }) => {
+        return ((await getJson(`${base}/api/v1/members/${guid}`)) as { state: string }).state;
       });
     await eventually('all know', async () => (await states()).every((state) => state === 'left'), 20_000);
     const atBoot = async () =>
@@ -125,9 +124,7 @@ describe('three deployments of two nodes', () => {
   it('one that is killed while all broadcast, and started again, has everything, and so have the others', async () => {
     const accepted: string[] = [];
     const send = async (from: readonly Hosted[], text: string) => {
-      const sent = await Promise.all(
-        placesOf(from).map(({ deployment, slot }) => broadcast(deployment, slot, { text })),
-      );
+      const sent = await Promise.all(placesOf(from).map(({ base }) => broadcastAt(base, { text })));
       accepted.push(...sent);
     };
     await send(all, 'right before');
@@ -140,7 +137,7 @@ describe('three deployments of two nodes', () => {
     await eventually(
       'all has arrived everywhere',
       async () => {
-        const stored = await inParallel(placesOf(all), ({ deployment, slot }) => messagesOf(deployment, slot));
+        const stored = await inParallel(placesOf(all), ({ base }) => messagesAt(base));
         return stored.every((messages) => {
           const there = new Set(messages.map(({ id }) => id));
           return accepted.every((id) => there.has(id));

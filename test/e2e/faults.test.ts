@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Arrivals } from '../../bench/arrivals.ts';
 import { startFaulty, type FaultyNetwork } from '../../bench/faults.ts';
-import { broadcast, eventually, getJson, inParallel } from '../../bench/network.ts';
+import { baseOf, basesOf, broadcast, eventually, getJson, inParallel, messagesOf, TOKEN } from '../../bench/network.ts';
 import { measureUnreachable } from '../../bench/unreachable.ts';
 import { bundleWorker } from '../../src/cli/local-network.ts';
 import { RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
@@ -64,7 +64,7 @@ describe('nodes that hang or fail', () => {
       stop.abort();
       const ids = (await Promise.all(clients)).flat();
       expect(ids.length).toBeGreaterThan(50);
-      const arrivals = new Arrivals(network.url, SLOTS);
+      const arrivals = new Arrivals(basesOf(network));
       const all = async () => {
         await arrivals.read();
         return arrivals.missing(ids) === 0;
@@ -89,7 +89,7 @@ describe('nodes that hang or fail', () => {
         return all.every(({ peers }) => peers['ignored'] === 1);
       });
       const ids = await inParallel([...others, ...others], (slot) => broadcast(network, slot, { slot }));
-      const reachable = new Arrivals(network.url, others);
+      const reachable = new Arrivals(others.map((slot) => baseOf(network, slot)));
       await eventually('the others have all', async () => {
         await reachable.read();
         return reachable.missing(ids) === 0;
@@ -99,7 +99,7 @@ describe('nodes that hang or fail', () => {
       expect(await eventually('the tick ends', () => Promise.race([tick, sleep(100, false)]))).toBe(true);
       const backAt = Date.now() / 1_000;
       await network.fault(down, 'off');
-      const back = new Arrivals(network.url, [down]);
+      const back = new Arrivals([baseOf(network, down)]);
       await eventually('it has all', async () => {
         await back.read();
         return back.missing(ids) === 0;
@@ -126,6 +126,34 @@ it('nodes that fail right before a broadcast keep it from nobody else; small, `n
   // It ends with an error where a message does not get to all others.
   expect(report.drawn).toHaveLength(3);
   expect(report.first).toBeGreaterThan(0);
+});
+
+it('whoever asks one that hangs is told so, and may ask again: with its Idempotency-Key a message comes once', async () => {
+  const network = await startFaulty(2, { NETWORK_SYNC_INTERVAL: '3600' });
+  const give = () =>
+    fetch(`${baseOf(network, 1)}/api/v1/messages`, {
+      method: 'POST',
+      headers: {
+        'authorization': `Bearer ${TOKEN}`,
+        'content-type': 'application/json',
+        'idempotency-key': 'the same',
+      },
+      body: JSON.stringify({ data: { given: 'again' } }),
+    });
+  try {
+    await network.fault(1, 'hang');
+    const overdue = await give();
+    expect(overdue.status).toBe(503);
+    expect(await overdue.json()).toMatchObject({ type: 'urn:pychain:problem:overdue' });
+    await network.fault(1, 'off');
+    const again = await Promise.all([give(), give()]);
+    expect(again.map(({ status }) => status)).toEqual([202, 202]);
+    await eventually('it comes', async () => (await messagesOf(network, 2)).length > 0);
+    expect(await messagesOf(network, 1)).toHaveLength(1);
+    expect(await messagesOf(network, 2)).toHaveLength(1);
+  } finally {
+    await network.dispose();
+  }
 });
 
 it('no deployment has the switch', async () => {
