@@ -101,7 +101,13 @@ function isSelected(step, names) {
 
 /** Every tsconfig that has files of its own. */
 function tsconfigs() {
-  const all = ['src/protocol/tsconfig.json', 'tsconfig.json', 'tsconfig.node.json', 'test/worker/tsconfig.json'];
+  const all = [
+    'src/protocol/tsconfig.json',
+    'src/client/tsconfig.json',
+    'tsconfig.json',
+    'tsconfig.node.json',
+    'test/worker/tsconfig.json',
+  ];
   return [...all, 'dashboard/tsconfig.json'].filter((path) => existsSync(join(root, path)));
 }
 

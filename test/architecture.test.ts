@@ -29,6 +29,10 @@ describe('the table', () => {
     expect(table.get('protocol/')?.map(({ target }) => target)).toEqual(['@noble/hashes', 'canonicalize']);
   });
 
+  it('keeps the client to itself: it runs in browsers', () => {
+    expect(table.get('client/')).toEqual([]);
+  });
+
   it('lets only durable/ and worker.ts know Cloudflare', () => {
     expect([...table.values()].flat().filter(({ target }) => /^cloudflare:(?!workers$)/.test(target))).toEqual([]);
     expect(rowsWith('cloudflare:workers')).toEqual(['durable/', 'worker.ts']);

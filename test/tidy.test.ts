@@ -11,8 +11,8 @@ const tests = code.filter(({ path }) => path.startsWith('test/'));
 const own = all.filter(({ path }) => path !== 'LICENSE' && path !== 'package-lock.json');
 const named = (path: string) => all.filter((source) => source.path === path);
 
-/** What a user starts, and the store of the simulator and the tests. Everything in src/ is there for one of these. */
-const ENTRIES = ['src/worker.ts', 'src/cli/main.ts', 'src/store/memory-store.ts'];
+/** What a user starts or imports, and the store of the simulator and the tests. Everything in src/ is there for one of these. */
+const ENTRIES = ['src/worker.ts', 'src/cli/main.ts', 'src/client/client.ts', 'src/store/memory-store.ts'];
 
 describe('the repository has', () => {
   it.each<[string, readonly Source[], (source: Source) => string[]]>([
