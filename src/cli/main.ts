@@ -19,6 +19,7 @@ import { runNode, type NodeArguments } from './node.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
 import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
+import { stream, type StreamArguments } from './stream.ts';
 import { up } from './up.ts';
 
 const EXIT_HELP = `
@@ -112,6 +113,11 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .action(async (node: string | undefined, options: QueryOptions & { limit?: string }) =>
       done(await messages(node, options)),
     );
+  onNetwork(root.command('stream').description('the messages of a node as they come, until Ctrl-C'))
+    .argument('[node]', `${NODE}${ONE}`)
+    .option('--cursor <cursor>', 'where to begin: oldest, now, or the cursor that --json told', 'now')
+    .option('--event <name>', 'only events of this name; may be given several times', collect, [])
+    .action(async (node: string | undefined, options: StreamArguments) => done(await stream(node, options)));
   root
     .command('tail')
     .description('follow the logs of a local network')
