@@ -43,11 +43,10 @@ describe('readers that are cut', () => {
       followStream(api(proxies[1].url, 2), 'events', cursor),
     ] as const;
     const before = (await messagesOf(network, 2)).length;
-    let sent = 0;
-    const sending = inParallel(Array.from({ length: MESSAGES }), async (_, slot = (sent % NODES) + 1) => {
-      sent++;
-      return await broadcast(network, slot, { number: sent });
-    });
+    const sending = inParallel(
+      Array.from({ length: MESSAGES }),
+      async (_, index) => await broadcast(network, (index % NODES) + 1, { number: index }),
+    );
     // Each cut comes at a random moment of a connection that there is, while messages are under way and after.
     const cutting = proxies.map(async (proxy, index) => {
       for (let cuts = 0; cuts < CUTS; cuts++) {
