@@ -62,10 +62,11 @@ it('`pychain stream` shows what comes, as JSON lines, until it is stopped', asyn
   const shown = run('src/cli/main.ts', args, 1);
   // It begins with what comes from now on: sent until it has one.
   const sending = new AbortController();
-  void (async () => {
+  const sent = (async () => {
     while (!sending.signal.aborted) await broadcast(network, 1, { event: { name: 'SHOWN', args: {} } });
   })();
   const { code, lines } = await shown.finally(() => sending.abort());
+  await sent;
   expect(code).toBe(0);
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ data: { event: { name: 'SHOWN' } }, cursor: expect.any(String) });
 });
