@@ -33,7 +33,8 @@ it.each(['websocket', 'events'] as const)(
         if (event.type === 'connected') expect(event.transport).toBe(transport);
         if (event.type === 'gap') throw new Error('a gap');
         if (event.type !== 'messages') continue;
-        seen.push(...event.messages.map(({ id }) => id));
+        // The boot node's announcements may still be on their way.
+        seen.push(...event.messages.filter(({ originator }) => originator.guid !== 0).map(({ id }) => id));
         // In the middle of what is under way.
         if (seen.length > (cuts + 1) * (MESSAGES / CUTS / 2) && cuts < CUTS) {
           cuts++;
