@@ -3,13 +3,13 @@
 import { Hono } from 'hono';
 import { requestId } from 'hono/request-id';
 import * as z from 'zod';
-import type { OriginationError } from '../protocol/effects.ts';
 import { GUID_MAX } from '../protocol/limits.ts';
 import { primaryPeers } from '../protocol/ring.ts';
 import type { Guid, JsonObject, StoredMessage } from '../protocol/types.ts';
 import { readJson } from './body.ts';
 import type { ApiEnv, ApiLog } from './env.ts';
-import { busy, errorHandler, invalidInput, notJoined, ProblemError } from './problem.ts';
+import { checkInput } from './input.ts';
+import { errorHandler, invalidInput } from './problem.ts';
 import { readCapped } from './read-capped.ts';
 
 /** The original's port. */
@@ -66,18 +66,17 @@ export function seedApp(ip: string, host: SeedHost, log: ApiLog): Hono<ApiEnv> {
   });
   app.put('/api/v1/network/join', async (c) => c.json({ address: ip, guid: await host.join() }));
   app.get('/api/v1/nodes/:guid', async (c) => {
-    const asked = guid.safeParse(Number(c.req.param('guid')));
-    if (!asked.success) throw invalidInput('path', [{ path: 'guid', message: `a whole number, ${GUID_MAX} at most` }]);
-    return c.json(await host.lookup(asked.data));
+    const asked = checkInput('path', z.object({ guid }), { guid: Number(c.req.param('guid')) });
+    return c.json(await host.lookup(asked.guid));
   });
   app.post('/api/v1/sync', async (c) => {
     // What it says of others is not believed, of the highest least of all.
-    parse(syncRequest, await readJson(c));
+    checkInput('body', syncRequest, await readJson(c));
     return c.json(await host.highest());
   });
   app.put('/api/v1/broadcast', async (c) => {
     // Hops to go and who has seen it are not asked for: the tree has its own bound, and the original's README gives too few hops.
-    const { id, broadcast_timestamp: at, data, originator } = parse(broadcastRequest, await readJson(c));
+    const { id, broadcast_timestamp: at, data, originator } = checkInput('body', broadcastRequest, await readJson(c));
     if (id === null || at === null) {
       throw invalidInput('body', [{ path: 'id', message: 'give it to your own node, which stamps it' }]);
     }
@@ -156,27 +155,4 @@ export class SeedCaller {
     if (!response.ok) throw new Error(`answered ${response.status}`);
     return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   }
-}
-
-/** What a client is told where its broadcast is not taken. */
-export function refusedBroadcast(error: OriginationError): ProblemError {
-  switch (error.reason) {
-    case 'not-joined':
-      return notJoined();
-    case 'left':
-      return new ProblemError('left', 'the node of this client is leaving: join again');
-    case 'bad-data':
-      return invalidInput('body', [{ path: error.path, message: error.message }]);
-    case 'too-large':
-      return new ProblemError('message-too-large', `a message may have ${error.max} bytes`);
-    default:
-      return busy();
-  }
-}
-
-function parse<T>(schema: z.ZodType<T>, body: unknown): T {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
-  throw invalidInput('body', errors);
 }

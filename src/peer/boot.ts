@@ -10,7 +10,7 @@ import { bootGateway } from '../shell/boot-gateway.ts';
 import { LiveBoot } from '../shell/live-boot.ts';
 import { peerClient } from '../shell/outside.ts';
 import { openSqlBootStore } from '../store/sql-boot-store.ts';
-import { aloneAt, type ServerOptions } from './alone.ts';
+import { aloneAt, drained, REQUESTS_SHARE, type ServerOptions } from './alone.ts';
 import { createCallOut } from './call-out.ts';
 import { Deliverer } from './deliverer.ts';
 import { JobTable } from './job-table.ts';
@@ -19,12 +19,6 @@ import { CLIENT_HEADER, serve, type Listening } from './server.ts';
 
 /** As often as cron does it in a deployment: what a crash, or a queue that was full, left unannounced. */
 const ANNOUNCE_MS = 60_000;
-
-/** How often it is looked whether everything is delivered, at the end. */
-const DRAIN_POLL_MS = 20;
-
-/** What requests that are under way get of the time for an orderly end. */
-const REQUESTS_SHARE = 0.25;
 
 export class PeerBoot {
   readonly #options: ServerOptions;
@@ -100,7 +94,7 @@ export class PeerBoot {
   async stop(withinMs: number): Promise<void> {
     const until = Date.now() + withinMs;
     await this.#listening?.close(withinMs * REQUESTS_SHARE);
-    while (this.#table.size > 0 && Date.now() < until) await sleep(DRAIN_POLL_MS);
+    await drained(() => this.#table.size > 0, until);
     this.#close();
   }
 

@@ -6,6 +6,7 @@ import { createNodeApp } from '../api/app.ts';
 import { JoinClient } from '../api/join-client.ts';
 import type { PeerClient } from '../api/peer-client.ts';
 import type { NodeStatus } from '../api/ports.ts';
+import type { Config } from '../config.ts';
 import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
@@ -14,14 +15,13 @@ import { sendJobs } from '../queue/producer.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
 import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity } from '../shell/identity.ts';
-import type { Config } from '../config.ts';
 import { LiveNode } from '../shell/live-node.ts';
 import { nodeGateway } from '../shell/node-calls.ts';
 import type { Outlets } from '../shell/node-effects.ts';
 import { peerClient } from '../shell/outside.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
 import { Alarm } from './alarm.ts';
-import { aloneAt, type ServerOptions } from './alone.ts';
+import { aloneAt, drained, REQUESTS_SHARE, type ServerOptions } from './alone.ts';
 import { createCallOut } from './call-out.ts';
 import { Deliverer } from './deliverer.ts';
 import { JobTable } from './job-table.ts';
@@ -31,12 +31,6 @@ import { CLIENT_HEADER, serve, type Listening } from './server.ts';
 
 /** Meta key: `on` where the node left because its process was told to end: the next start brings it back. */
 const LEFT_ON_EXIT = 'left_on_exit';
-
-/** How often it is looked whether everything is delivered, at the end. */
-const DRAIN_POLL_MS = 20;
-
-/** What requests that are under way get of the time for an orderly end. */
-const REQUESTS_SHARE = 0.25;
 
 export interface PeerOptions extends ServerOptions {
   /** URL of the boot node. */
@@ -169,7 +163,7 @@ export class PeerNode {
     this.#node.endStreams();
     await unheard;
     if (leave) await this.#leave();
-    while (this.#isOwing() && Date.now() < until) await sleep(DRAIN_POLL_MS);
+    await drained(() => this.#isOwing(), until);
     await clients;
     await Promise.race([this.#node.departing, sleep(until - Date.now(), undefined, { ref: false })]);
     this.#close();

@@ -2,17 +2,10 @@
 // speaks with the network as all members do, and with its client in the original's words, which are in src/api/seed-adapter.ts.
 import { isIPv4 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { refusalOf } from '../api/node-routes.ts';
 import type { NodeStatus } from '../api/ports.ts';
 import { notJoined, ProblemError } from '../api/problem.ts';
-import {
-  answers,
-  isSeedJoin,
-  refusedBroadcast,
-  seedApp,
-  SeedCaller,
-  type SeedBroadcast,
-  type SeedHost,
-} from '../api/seed-adapter.ts';
+import { answers, isSeedJoin, seedApp, SeedCaller, type SeedBroadcast, type SeedHost } from '../api/seed-adapter.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
 import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
 import { HANDLER_MS_MAX, ORIGINATOR_BURST, ORIGINATOR_PER_SECOND } from '../protocol/limits.ts';
@@ -84,8 +77,8 @@ export interface SeedClientsOptions {
 interface Client {
   readonly ip: string;
   readonly node: StandIn;
-  /** Calls to it. */
-  readonly caller: SeedCaller;
+  /** Answers what it asks. */
+  readonly app: ReturnType<typeof seedApp>;
   readonly bucket: TokenBucket;
   /** Hashes of what it has broadcast, the latest. */
   readonly recent: Set<string>;
@@ -124,13 +117,22 @@ export class SeedClients {
     for (const { ip } of rows) await this.#begin(String(ip));
   }
 
-  /** Ends all nodes of clients. */
+  /** Ends all nodes of clients. Never rejects. */
   async stop(options: { readonly leave: boolean; readonly withinMs: number }): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#sweep);
+    // Who is being let in fails now, or is a client by then.
     await Promise.allSettled([...this.#joining.values(), ...this.#ending.values()]);
-    await Promise.all([...this.#clients.values()].map(({ node }) => node.stop(options)));
+    await Promise.all([...this.#clients.values()].map((client) => this.#end(client, options)));
     this.#options.sql.close();
+  }
+
+  async #end({ ip, node }: Client, options: { readonly leave: boolean; readonly withinMs: number }): Promise<void> {
+    try {
+      await node.stop(options);
+    } catch (cause) {
+      this.#options.log('ERROR', 'network_sync', 'seed_client_not_ended', { client: ip, reason: reasonOf(cause) });
+    }
   }
 
   /** The path under which the node of a client has its API, in the address of the process. */
@@ -145,13 +147,14 @@ export class SeedClients {
     const isSigned = request.headers.has('signature') || request.headers.has('authorization');
     if (caller === null || !isIPv4(caller) || isSigned) return null;
     const client = this.#clients.get(caller);
-    if (client) client.heardAt = this.#options.now();
+    if (!client) return isSeedJoin(request) ? await this.#appOf(caller).fetch(request) : null;
+    client.heardAt = this.#options.now();
+    return answers(client.app, request) ? await client.app.fetch(request) : null;
+  }
+
+  #appOf(ip: string): Client['app'] {
     const { log } = this.#options;
-    const app = seedApp(caller, this.#hostOf(caller), (_node, level, event, fields) =>
-      log(level, 'api', event, fields),
-    );
-    const isAsked = client ? answers(app, request) : isSeedJoin(request);
-    return isAsked ? await app.fetch(request) : null;
+    return seedApp(ip, this.#hostOf(ip), (_node, level, event, fields) => log(level, 'api', event, fields));
   }
 
   #hostOf(ip: string): SeedHost {
@@ -195,7 +198,16 @@ export class SeedClients {
     }
     await this.#ending.get(ip);
     await this.#makeRoom();
-    return await this.#begin(ip);
+    const client = await this.#begin(ip);
+    const until = this.#options.now() + JOIN_MS;
+    // The original takes no other answer to its join than a GUID.
+    while ((await client.node.status()).guid === null && this.#hasTime(until)) await sleep(POLL_MS);
+    return client;
+  }
+
+  /** Whether there is time to wait once more. */
+  #hasTime(until: Millis): boolean {
+    return !this.#isStopped && this.#options.now() + POLL_MS <= until;
   }
 
   /** Null where there is a client: something at its address answers as the original does. */
@@ -207,7 +219,7 @@ export class SeedClients {
         return null;
       } catch (cause) {
         // Its API may start after what joins.
-        if (this.#options.now() + POLL_MS > until) return reasonOf(cause);
+        if (!this.#hasTime(until)) return reasonOf(cause);
         await sleep(POLL_MS);
       }
     }
@@ -233,10 +245,8 @@ export class SeedClients {
       last = last.catch(() => undefined).then(() => this.#deliver(ip, caller, source.guid ?? 0, messages));
       return last;
     });
-    const client: Client = { ip, node, caller, bucket, recent: new Set<string>(), heardAt };
+    const client = { ip, node, app: this.#appOf(ip), bucket, recent: new Set<string>(), heardAt };
     this.#clients.set(ip, client);
-    const until = now() + JOIN_MS;
-    while ((await node.status()).guid === null && now() < until) await sleep(POLL_MS);
     return client;
   }
 
@@ -259,13 +269,11 @@ export class SeedClients {
       if (now() - client.heardAt < guidTimeoutMs) continue;
       this.#clients.delete(client.ip);
       log('INFO', 'network_sync', 'seed_client_gone', { client: client.ip });
-      const ended = client.node
-        .stop({ leave: true, withinMs: LEAVE_MS })
-        .catch((cause: unknown) => {
-          log('ERROR', 'network_sync', 'seed_client_not_ended', { client: client.ip, reason: reasonOf(cause) });
-        })
-        .finally(() => this.#ending.delete(client.ip));
-      this.#ending.set(client.ip, ended);
+      const ended = this.#end(client, { leave: true, withinMs: LEAVE_MS });
+      this.#ending.set(
+        client.ip,
+        ended.finally(() => this.#ending.delete(client.ip)),
+      );
     }
   }
 
@@ -285,7 +293,7 @@ export class SeedClients {
       throw new ProblemError('too-many-requests', `${ORIGINATOR_PER_SECOND} messages a second, no more`, retry);
     }
     const taken = await node.originate({ data, ttlSeconds: null, idempotencyKey: `seed ${key}` });
-    if (!taken.ok) throw refusedBroadcast(taken.error);
+    if (!taken.ok) throw refusalOf(taken.error);
     recent.add(key);
     const [oldest] = recent;
     if (recent.size > RECENT_MAX && oldest !== undefined) recent.delete(oldest);

@@ -1,4 +1,8 @@
 // A network without any deployment, in this process: a boot node and nodes over real HTTP, storage in memory.
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually, getJson } from '../../bench/network.ts';
 import { freePort } from '../../src/cli/ports.ts';
@@ -12,6 +16,7 @@ import { PeerNode } from '../../src/peer/node.ts';
 import { addressFault } from '../../src/protocol/address.ts';
 import { isHosted } from '../../src/protocol/whom.ts';
 
+const HOOK_KEY = Buffer.alloc(24, 7);
 const ADMIN_TOKEN = 'token-of-a-network-in-a-test';
 /** No sync round but the first, so that what arrives was delivered. */
 const VARIABLES = { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', PROBATION: '0', POW_BITS: '0' };
@@ -42,8 +47,11 @@ async function startBoot(changes: Readonly<Record<string, string>> = {}): Promis
 }
 
 /** Starts a node and waits until it has joined. */
-async function startNode(boot: string): Promise<{ address: string; guid: number; node: PeerNode }> {
-  const at = await options();
+async function startNode(
+  boot: string,
+  changes: Readonly<Record<string, string>> = {},
+): Promise<{ address: string; guid: number; node: PeerNode }> {
+  const at = await options(changes);
   const node = await PeerNode.start({ ...at, boot });
   stops.push(() => node.stop({ leave: false, withinMs: 1_000 }));
   const guid = await eventually('the join', async () => (await node.status()).guid ?? false);
@@ -131,6 +139,34 @@ describe('a network without a deployment', () => {
 });
 
 describe('a node on its own', () => {
+  it('gives its messages to the webhook of its operator, signed', async () => {
+    const boot = await startBoot();
+    const asked: { readonly isSigned: boolean; readonly body: string }[] = [];
+    const hook = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const [id, at] = [request.headers['webhook-id'], request.headers['webhook-timestamp']];
+        const body = Buffer.concat(chunks).toString();
+        const signature = createHmac('sha256', HOOK_KEY)
+          .update(`${String(id)}.${String(at)}.${body}`)
+          .digest('base64');
+        asked.push({ isSigned: request.headers['webhook-signature'] === `v1,${signature}`, body });
+        response.writeHead(204).end();
+      });
+    }).listen(0, '127.0.0.1');
+    stops.push(async () => void hook.close());
+    await once(hook, 'listening');
+    const { node, guid } = await startNode(boot, {
+      HANDLER_URL: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook`,
+      HANDLER_SECRET: `whsec_${HOOK_KEY.toString('base64')}`,
+    });
+    const said = await node.originate({ data: { said: 'here' }, ttlSeconds: null, idempotencyKey: null });
+    await eventually('the call', async () => asked.some(({ body }) => body.includes('"said":"here"')));
+    expect(said.ok).toBe(true);
+    expect(asked.every(({ isSigned, body }) => isSigned && body.includes(`"guid":${guid}`))).toBe(true);
+  });
+
   it.each(['https://me.example.org.evil.example.net', 'https://me.example.org/other', 'https://me.example.org'])(
     'takes nobody at %s for one of its operator',
     (address) => {

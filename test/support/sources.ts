@@ -49,7 +49,7 @@ export function codeOf(sources: readonly Source[]): Source[] {
 
 /** What this project is made of, tests and tools left out. */
 export function productOf(sources: readonly Source[]): Source[] {
-  return codeOf(sources).filter(({ path }) => /^(src|sim|bench|dashboard)\//.test(path));
+  return codeOf(sources).filter(({ path }) => /^(src|sim|bench|dashboard|examples)\//.test(path));
 }
 
 function gitPaths(): string[] | null {
