@@ -1,6 +1,6 @@
 // Runs before `npm start` and `npm test`: installs what package-lock.json names, unless node_modules has it already.
 // Plain JavaScript for Node.js 20: the Node.js 24 that the rest needs is one of the things this installs.
-// `--stamp` only notes that the install is complete; npm runs it last, after every install of its own ("postinstall").
+// `--stamp` only notes that the install is complete; npm runs it last, after every install of its own ("dependencies").
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -64,6 +64,10 @@ export interface JoinClientOptions {
   readonly now: () => Millis;
 }
 
+/** What is told of a boot node's words: the first fields that it did not take, and no more than a line. */
+const FAULTS_TOLD = 2;
+const REASON_CHARS_MAX = 200;
+
 /** What a boot node refused. */
 class RefusedError extends Error {
   readonly status: number;
@@ -184,7 +188,10 @@ async function readObject(response: Response): Promise<JsonObject> {
   if (!response.ok) {
     const problem = schemas.problem.safeParse(object);
     if (!problem.success) throw new RefusedError(status, '', null);
-    throw new RefusedError(status, problem.data.detail, status === 409 ? knownIncarnation(problem.data) : null);
+    const { detail, errors = [] } = problem.data;
+    const faults = errors.slice(0, FAULTS_TOLD).map(({ path, message }) => `${path}: ${message}`);
+    const what = [detail, ...faults].join(': ').slice(0, REASON_CHARS_MAX);
+    throw new RefusedError(status, what, status === 409 ? knownIncarnation(problem.data) : null);
   }
   if (!object) throw new Error('what answers is no boot node');
   return object;

@@ -1,10 +1,10 @@
 // All of Miniflare's configuration: a deployment's Worker in a local workerd. `pychain up`, the end-to-end tests and the
 // benchmarks start their networks here. Its options changed shape between betas, which is why no other file knows them.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 import { z } from 'zod';
 import { urlHost } from './ports.ts';
@@ -52,9 +52,15 @@ export interface LocalNetwork {
   dispose(): Promise<void>;
 }
 
+/** Where the package has the Worker, bundled when it was packed. A checkout has none there. */
+const PACKED_WORKER = new URL('../worker.js', import.meta.url);
+
 /** Bundles the Worker to one module, as `wrangler deploy` would. */
 export async function bundleWorker(projectDir: string = PROJECT_DIR, entry?: string): Promise<string> {
+  if (entry === undefined && existsSync(PACKED_WORKER)) return await readFile(PACKED_WORKER, 'utf8');
   const main = entry ?? (await readWranglerConfig(projectDir)).main;
+  // The package does without it.
+  const { build } = await import('esbuild');
   const result = await build({
     absWorkingDir: projectDir,
     entryPoints: [main],

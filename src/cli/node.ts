@@ -1,12 +1,11 @@
 // `pychain node`: a node of a network elsewhere, in a process of its own.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { PeerNode, type PeerOptions } from '../peer/node.ts';
+import { readBootUrl } from '../peer/options.ts';
 import { SEED_PORT } from '../api/seed-adapter.ts';
 import { CliError, EXIT, type ExitCode } from './errors.ts';
 import { checkServer, runServer, type Say, type ServerArguments } from './server.ts';
 
-const JOIN_POLL_MS = 50;
 const PORT_MAX = 65_535;
 const SEED_HOST = /^((?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63})(?::(\d{1,5}))?$/i;
 
@@ -25,7 +24,9 @@ export async function runNode(args: NodeArguments): Promise<ExitCode> {
     throw new CliError(`--boot: give the URL of the network that the node joins, ${example}`, EXIT.usage);
   }
   const checked = checkServer(args, 'this node, for example --address https://me.example.org');
-  const boot = bootUrl(text, checked.options.config.protocol.localPeers);
+  const read = readBootUrl(text, checked.options.config.protocol.localPeers);
+  if (!read.ok) throw new CliError(`--boot ${text}: ${read.error}`, EXIT.usage);
+  const boot = read.value;
   const seed = seedOf(args.seedHost, checked.options.config);
   return await runServer(args, checked, 'node', async (options, say, ended) => {
     const peer = await PeerNode.start({ ...options, boot, ...(seed && { seed }) });
@@ -40,12 +41,8 @@ export async function runNode(args: NodeArguments): Promise<ExitCode> {
 
 /** A join may take a while, and the log has why. */
 async function tellJoined(peer: PeerNode, say: Say, ended: AbortSignal): Promise<void> {
-  while (!ended.aborted) {
-    await sleep(JOIN_POLL_MS, undefined, { signal: ended }).catch(() => undefined);
-    if (ended.aborted) return;
-    const { guid, address } = await peer.status();
-    if (guid !== null) return say('joined', { guid, address });
-  }
+  const guid = await peer.joined(ended).catch(() => null);
+  if (guid !== null && !ended.aborted) say('joined', { guid, address: (await peer.status()).address });
 }
 
 /** Where clients of the original reach the node: they know addresses without a scheme, a port or a path, and their own port alone. */
@@ -59,13 +56,4 @@ function seedOf(text: string | undefined, { admission, protocol }: Config): Peer
   if (admission === 'open' && host !== '' && isPort) return { host, port: Number(port ?? SEED_PORT) };
   const allowed = 'with -e ADMISSION=open, an IPv4 address or a host name that leads to one';
   throw new CliError(`--seed-host ${text}: give, ${allowed} (a port only with -e LOCAL_PEERS=on)`, EXIT.usage);
-}
-
-/** Over plain http anybody on the way could be the boot node. */
-function bootUrl(text: string, localPeers: boolean): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && localPeers);
-  if (url && isPlain && isSafe) return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-  throw new CliError(`--boot ${text}: give an https URL (http only with -e LOCAL_PEERS=on)`, EXIT.usage);
 }

@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { isFolder } from '../peer/folder.ts';
 import { CliError, EXIT, printable, type ExitCode } from './errors.ts';
 import { LOG_NAMES } from './log-line.ts';
 import { onParentGone } from './parent.ts';
 import type { MessageRecord } from './schemas.ts';
 import { folders, parseWhole } from './settings.ts';
-import { isFolder, readNodeCount, readRunning } from './state-folder.ts';
+import { readNodeCount, readRunning } from './state-folder.ts';
 import { ageText, peersText, tableLines } from './table.ts';
 import { Tail, tailedJson, type TailedLine } from './tail.ts';
 import { findNode, type NodeWish, type TargetOptions } from './target.ts';

@@ -1,8 +1,8 @@
 // What `pychain node` and `pychain boot serve` have in common: a server that runs until a signal ends it.
 import { once } from 'node:events';
-import { formatConfigError, readConfig, type LogLevel } from '../config.ts';
+import type { LogLevel } from '../config.ts';
 import type { ServerOptions } from '../peer/alone.ts';
-import { addressFault } from '../protocol/address.ts';
+import { readServerConfig, trimUrl, whyNotAt } from '../peer/options.ts';
 import { createLog } from '../shell/log.ts';
 import { CliError, errorLine, EXIT, printable, type ExitCode } from './errors.ts';
 import { LogFiles } from './log-files.ts';
@@ -54,13 +54,13 @@ export function checkServer(args: ServerArguments, own: string): Checked {
   const merged = settings.mergeEnvironment(settings.parseAssignments(args.variables), process.env);
   const { host, port } = parseListen(args.listen);
   settings.parseWhole(args.stopSeconds, 1, STOP_SECONDS_MAX, '--stop-seconds');
-  const address = (args.address ?? merged['PUBLIC_URL'])?.replace(/\/+$/, '');
-  if (address === undefined) throw new CliError(`--address: give the URL at which others reach ${own}`, EXIT.usage);
-  const variables = { ...settings.workerVariables(merged), PUBLIC_URL: address, BOOT_NODE: '', NODE_COUNT: '1' };
-  const config = readConfig(variables);
-  if (!config.ok) throw new CliError(config.error.map(formatConfigError).join('\n'), EXIT.usage);
-  const fault = addressFault(address, { localPeers: config.value.protocol.localPeers, hostedPrefix: '' });
-  if (fault) throw new CliError(`--address ${address}: ${ADDRESS_FAULTS[fault] ?? fault}`, EXIT.usage);
+  const given = args.address ?? merged['PUBLIC_URL'];
+  if (given === undefined) throw new CliError(`--address: give the URL at which others reach ${own}`, EXIT.usage);
+  const address = trimUrl(given);
+  const config = readServerConfig(settings.workerVariables(merged), address);
+  if (!config.ok) throw new CliError(config.error.join('\n'), EXIT.usage);
+  const fault = whyNotAt(address, config.value.protocol.localPeers);
+  if (fault !== null) throw new CliError(`--address ${address}: ${fault}`, EXIT.usage);
   return {
     options: { config: config.value, address, host, port, proxyHeader: args.clientHeader ?? null },
     folders: settings.serverFolders(merged),
@@ -121,15 +121,6 @@ function createSay(json: boolean): Say {
     process.stdout.write(json ? `${JSON.stringify({ event, ...facts })}\n` : `${event}${pairs.join('')}\n`);
   };
 }
-
-const LOCAL_HINT = 'or, for a network on this machine, give a loopback address and -e LOCAL_PEERS=on';
-const ADDRESS_FAULTS: Readonly<Record<string, string>> = {
-  'not-https': `others call it over https: put a proxy with a certificate in front, ${LOCAL_HINT}`,
-  'literal-address': `it needs a host name, ${LOCAL_HINT}`,
-  'not-public': `it needs a host name that is known everywhere, ${LOCAL_HINT}`,
-  'odd-port': 'others call port 443 alone: leave the port out, and put a proxy there',
-  'not-a-url': 'not a URL of a host alone, in lower case',
-};
 
 function parseListen(text: string): { host: string; port: number } {
   const [, bracketed, plain, port = ''] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];

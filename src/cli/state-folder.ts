@@ -1,9 +1,9 @@
 // STORAGE_DIR of a local network: whose it is, who runs on it, and what other commands find there.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { LOCK_FILE, makeFolder, takeFolder } from '../peer/folder.ts';
 import { CliError, errorCode, errorLine } from './errors.ts';
 
 /** Folder of the Durable Objects' databases, inside STORAGE_DIR. */
@@ -39,23 +39,6 @@ export async function ensureWritable(dir: string, variable: string): Promise<voi
   }
 }
 
-/** `mkdir -p`. Node.js's own never ends where a parent exists and takes no folder, as /proc does. */
-async function makeFolder(dir: string): Promise<void> {
-  if (await isFolder(dir)) return;
-  if (dirname(dir) !== dir) await makeFolder(dirname(dir));
-  await mkdir(dir).catch(async (error: unknown) => {
-    if (errorCode(error) !== 'EEXIST' || !(await isFolder(dir))) throw error;
-  });
-}
-
-/** Whether there is a folder at the path, and we may know. */
-export async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
 const FOLDER_FAULTS: Readonly<Record<string, string>> = {
   EACCES: 'not writable',
   EPERM: 'not writable',
@@ -66,21 +49,10 @@ const FOLDER_FAULTS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the disk',
 };
 
-/**
- * Makes this process the only runner on the folder. The lock is the operating system's, held by SQLite, so it is gone
- * with the process however that ends, and no number of a dead process can be mistaken for it.
- */
+/** Makes this process the only runner on the folder. No number of a dead process can be mistaken for it: see folder-lock.ts. */
 export async function lockFolder(storageDir: string): Promise<{ release(): Promise<void> }> {
-  const database = new DatabaseSync(join(storageDir, 'up.lock'));
-  try {
-    database.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    database.close();
-    if (!(error instanceof Error && /locked|busy/i.test(error.message))) {
-      throw new CliError(
-        `${join(storageDir, 'up.lock')}: ${errorLine(error)}; remove this file if nothing of yours is in it`,
-      );
-    }
+  const lock = takeOrExplain(storageDir);
+  if (lock === null) {
     const pid = (await readFile(pidFile(storageDir), 'utf8').catch(() => '')).trim();
     const who = /^\d+$/.test(pid) ? ` (process ${pid})` : '';
     throw new CliError(
@@ -91,9 +63,18 @@ export async function lockFolder(storageDir: string): Promise<{ release(): Promi
   return {
     release: async () => {
       await rm(pidFile(storageDir), { force: true });
-      database.close();
+      lock.release();
     },
   };
+}
+
+function takeOrExplain(storageDir: string): ReturnType<typeof takeFolder> {
+  try {
+    return takeFolder(storageDir);
+  } catch (cause) {
+    const file = join(storageDir, LOCK_FILE);
+    throw new CliError(`${file}: ${errorLine(cause)}; remove this file if nothing of yours is in it`);
+  }
 }
 
 const MARKER = 'made-by-pychain-up.json';

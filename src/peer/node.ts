@@ -32,6 +32,9 @@ import { CLIENT_HEADER, serve, type Listening } from './server.ts';
 /** Meta key: `on` where the node left because its process was told to end: the next start brings it back. */
 const LEFT_ON_EXIT = 'left_on_exit';
 
+/** How often it is looked whether it has joined. */
+const JOIN_POLL_MS = 50;
+
 export interface PeerOptions extends ServerOptions {
   /** URL of the boot node. */
   readonly boot: string;
@@ -149,6 +152,16 @@ export class PeerNode {
 
   status(): Promise<NodeStatus> {
     return this.#node.status();
+  }
+
+  /** Its GUID, as soon as it has one. Rejects with the signal's reason. */
+  async joined(signal?: AbortSignal): Promise<Guid> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const { guid } = await this.status();
+      if (guid !== null) return guid;
+      await sleep(JOIN_POLL_MS);
+    }
   }
 
   /**

@@ -148,6 +148,16 @@ describe('a newcomer', () => {
     expect(boot.tokens.at(-1)).toBe(`Bearer ${token}`);
   });
 
+  test('hears which of its fields the boot node did not take', async () => {
+    const fault = { path: 'address', message: 'over https' };
+    const problem = { type: 'x', title: 'x', status: 422, detail: 'the body is not valid', errors: [fault] };
+    expect(await reasonOf(saying(JSON.stringify(problem), 422))).toContain(
+      'the body is not valid: address: over https',
+    );
+    const many = { ...problem, errors: Array.from({ length: 1_000 }, () => fault) };
+    expect((await reasonOf(saying(JSON.stringify(many), 422))).length).toBeLessThan(300);
+  });
+
   test('goes on with its work where the boot node was busy', async () => {
     const boot = bootNode();
     let isBusy = true;

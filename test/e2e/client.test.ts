@@ -54,7 +54,7 @@ it.each(['websocket', 'events'] as const)(
 );
 
 it('the example runs: it sends a message, and sees it come', async () => {
-  const { code, lines } = await run('examples/client.ts', [`${network.url}/n/1`, TOKEN]);
+  const { code, lines } = await run('examples/client.mjs', [`${network.url}/n/1`, TOKEN]);
   expect([code, lines[0], lines.at(-1)]).toEqual([0, 'node 1 of the network pychain', '1 {"hello":"world"}']);
 });
 
@@ -74,7 +74,9 @@ it('`pychain stream` shows what comes, as JSON lines, until it is stopped', asyn
 
 /** Runs a script of ours to its end, or until so many lines came, when it is told to stop. */
 async function run(script: string, args: readonly string[], until = Infinity) {
-  const child = spawn(process.execPath, [join(ROOT, script), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // With the condition, `pychain-edge` is src/.
+  const all = ['-C', 'pychain-source', join(ROOT, script), ...args];
+  const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
     lines.push(line);

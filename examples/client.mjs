@@ -1,5 +1,5 @@
-// Broadcasts a message, and reads a node's messages until it comes: `npx node examples/client.ts URL TOKEN`.
-import { PychainClient } from '../src/client/client.ts';
+// Broadcasts a message, and reads a node's messages until it comes: `node examples/client.mjs URL TOKEN`.
+import { PychainClient } from 'pychain-edge';
 
 const [url = 'http://127.0.0.1:8787/n/1', token] = process.argv.slice(2);
 const client = new PychainClient({ url, token });
