@@ -1,6 +1,6 @@
 // All of Miniflare's configuration: a deployment's Worker in a local workerd. `pychain up`, the end-to-end tests and the
 // benchmarks start their networks here. Its options changed shape between betas, which is why no other file knows them.
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 import { z } from 'zod';
 import { urlHost } from './ports.ts';
-import { PROJECT_DIR, readWranglerConfig, type WranglerConfig } from './wrangler-config.ts';
+import { IS_PACKED, PROJECT_DIR, readWranglerConfig, type WranglerConfig } from './wrangler-config.ts';
 
 /** A line that workerd or Miniflare printed: one whole `console.log` of the Worker, or something of the runtime's own. */
 export interface RuntimeLine {
@@ -52,12 +52,12 @@ export interface LocalNetwork {
   dispose(): Promise<void>;
 }
 
-/** Where the package has the Worker, bundled when it was packed. A checkout has none there. */
+/** Where the package has the Worker, bundled when it was packed. */
 const PACKED_WORKER = new URL('../worker.js', import.meta.url);
 
 /** Bundles the Worker to one module, as `wrangler deploy` would. */
 export async function bundleWorker(projectDir: string = PROJECT_DIR, entry?: string): Promise<string> {
-  if (entry === undefined && existsSync(PACKED_WORKER)) return await readFile(PACKED_WORKER, 'utf8');
+  if (entry === undefined && IS_PACKED) return await readFile(PACKED_WORKER, 'utf8');
   const main = entry ?? (await readWranglerConfig(projectDir)).main;
   // The package does without it.
   const { build } = await import('esbuild');

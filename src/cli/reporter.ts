@@ -6,7 +6,7 @@ import { hasJoined, type NetworkView } from './network-view.ts';
 import { DEFAULT_DIR } from './settings.ts';
 import { networkTable } from './table.ts';
 import { shellWord } from './text.ts';
-import { PROJECT_DIR } from './wrangler-config.ts';
+import { IS_PACKED, PROJECT_DIR } from './wrangler-config.ts';
 
 /** What was started, for the lines that tell of it. */
 export interface UpFacts {
@@ -235,15 +235,17 @@ function readyLines(facts: UpFacts, view: NetworkView, seconds: number): string[
 }
 
 /**
- * What finds this network when it is pasted. Not `npx pychain`: outside of the project that would offer to install a
- * package of that name, which is not ours.
+ * What finds this network when it is pasted. In a checkout not `npx pychain`: outside of it that would offer to install a package of that
+ * name, which is not ours.
  */
-export function tryLine(storageDir: string, cwd: string = process.cwd()): string {
+export function tryLine(storageDir: string, cwd: string = process.cwd(), isPacked: boolean = IS_PACKED): string {
   // npm runs commands in the project's folder, wherever in it they are given; elsewhere it has to be told.
   const outside = relative(PROJECT_DIR, cwd).startsWith('..');
-  const folder = storageDir === resolve(PROJECT_DIR, DEFAULT_DIR) ? '' : `STORAGE_DIR=${shellWord(storageDir)} `;
   const prefix = outside ? `--prefix ${shellWord(PROJECT_DIR)} ` : '';
-  return `${folder}npm run -s ${prefix}pychain -- broadcast '{"hello": "world"}' --wait`;
+  const command = isPacked ? 'npx pychain' : `npm run -s ${prefix}pychain --`;
+  const isFound = storageDir === resolve(isPacked ? cwd : PROJECT_DIR, DEFAULT_DIR);
+  const folder = isFound ? '' : `STORAGE_DIR=${shellWord(storageDir)} `;
+  return `${folder}${command} broadcast '{"hello": "world"}' --wait`;
 }
 
 /** For scripts: the first deployment, and all where there are several. */

@@ -8,6 +8,9 @@ import { z } from 'zod';
 /** Folder of the project: where wrangler.toml is. */
 export const PROJECT_DIR = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
+/** Whether this is the package, compiled, and no checkout. */
+export const IS_PACKED = import.meta.url.endsWith('.js');
+
 const consumerSchema = z.object({
   queue: z.string(),
   max_batch_size: z.number().optional(),

@@ -30,6 +30,8 @@ test('the line to paste names the folder of the network, and the project from ou
   const folder = resolve(PROJECT_DIR, '.pychain');
   expect(tryLine(folder, PROJECT_DIR)).toBe(`npm run -s pychain -- ${command}`);
   expect(tryLine('/a b', resolve(PROJECT_DIR, 'src'))).toBe(`STORAGE_DIR='/a b' npm run -s pychain -- ${command}`);
+  expect(tryLine('/p/.pychain', '/p', true)).toBe(`npx pychain ${command}`);
+  expect(tryLine('/q/.pychain', '/p', true)).toBe(`STORAGE_DIR=/q/.pychain npx pychain ${command}`);
   expect(tryLine(folder, '/')).toBe(`npm run -s --prefix ${shellWord(PROJECT_DIR)} pychain -- ${command}`);
 });
 
