@@ -33,14 +33,14 @@ describe('the table', () => {
     expect(table.get('client/')).toEqual([]);
   });
 
-  it('lets only durable/ and worker.ts know Cloudflare', () => {
+  it('lets only durable/, worker.ts and what they are compared with know Cloudflare', () => {
     expect([...table.values()].flat().filter(({ target }) => /^cloudflare:(?!workers$)/.test(target))).toEqual([]);
-    expect(rowsWith('cloudflare:workers')).toEqual(['durable/', 'worker.ts']);
+    expect(rowsWith('cloudflare:workers')).toEqual(['durable/', 'worker.ts', 'bench/bare/']);
   });
 
   it('lets only peer/, cli/, sim/ and bench/ know Node.js', () => {
     expect([...table.values()].flat().filter(({ target }) => /^node:(?!\*$)/.test(target))).toEqual([]);
-    expect(rowsWith('node:*')).toEqual(['peer/', 'cli/', 'sim/', 'bench/']);
+    expect(rowsWith('node:*')).toEqual(['peer/', 'cli/', 'sim/', 'bench/peers/', 'bench/']);
   });
 });
 

@@ -1,0 +1,60 @@
+// The least that a broadcast among Durable Objects can be: one object calls all others, and each stores what it gets in one row. No queue, no
+// signatures, no tree, no duplicates, nothing that survives a crash in the middle. What comes while a fan-out is under way goes with the next.
+import { DurableObject } from 'cloudflare:workers';
+
+interface BareEnv {
+  readonly HUBS: DurableObjectNamespace<Hub>;
+  readonly LEAVES: DurableObjectNamespace<Leaf>;
+  readonly NODE_COUNT: string;
+}
+
+/** A node as a receiver. */
+export class Leaf extends DurableObject<BareEnv> {
+  constructor(ctx: DurableObjectState, env: BareEnv) {
+    super(ctx, env);
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS batches (seq INTEGER PRIMARY KEY, at REAL, bodies TEXT)');
+  }
+
+  /** Stores a batch in one row, and tells when. */
+  async take(bodies: readonly string[]): Promise<number> {
+    const at = Date.now();
+    this.ctx.storage.sql.exec('INSERT INTO batches (at, bodies) VALUES (?, ?)', at, JSON.stringify(bodies));
+    return at;
+  }
+}
+
+/** A node as an originator. */
+export class Hub extends DurableObject<BareEnv> {
+  #waiting: string[] = [];
+  #flush: Promise<number> | null = null;
+
+  /** Resolves when all others have the message, with the time at which the last of them stored it. */
+  async send(body: string, from: number): Promise<number> {
+    this.#waiting.push(body);
+    // What is under way has gone without this one.
+    await this.#flush;
+    this.#flush ??= this.#fanOut(from).finally(() => (this.#flush = null));
+    return await this.#flush;
+  }
+
+  async #fanOut(from: number): Promise<number> {
+    // The requests that came at once are all here after a turn.
+    await Promise.resolve();
+    const bodies = this.#waiting;
+    this.#waiting = [];
+    const others = Array.from({ length: Number(this.env.NODE_COUNT) }, (_, index) => index + 1).filter(
+      (n) => n !== from,
+    );
+    const leaves = others.map((n) => this.env.LEAVES.get(this.env.LEAVES.idFromName(String(n))));
+    return Math.max(0, ...(await Promise.all(leaves.map((leaf) => leaf.take(bodies)))));
+  }
+}
+
+/** `POST /n/<node>`: broadcasts the body; answers `{at}` when all have it, Unix milliseconds. */
+export default {
+  async fetch(request, env) {
+    const node = Number(new URL(request.url).pathname.split('/')[2]);
+    const hub = env.HUBS.get(env.HUBS.idFromName(String(node)));
+    return Response.json({ at: await hub.send(await request.text(), node) });
+  },
+} satisfies ExportedHandler<BareEnv>;

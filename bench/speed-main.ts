@@ -1,0 +1,56 @@
+// `npm run bench -- [--nodes 4,16,64,256,1000] [--bytes 100,1024,16384] [--messages 40] [--seconds 5] [--first 25] [--peers] [--fanout 64] [--out FILE]`:
+// time to all of messages that go alone, and the highest rate that is kept up with, beside a bare fan-out of calls in the same workerd and, with
+// --peers, js-libp2p GossipSub, message by message in turn. Prints tables; the results go to bench/results/ with machine and commit.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measureNetwork, type Measured } from './speed/run.ts';
+import { render } from './speed/tables.ts';
+
+const { values } = parseArgs({
+  options: {
+    nodes: { type: 'string', default: '4,16,64,256,1000' },
+    bytes: { type: 'string', default: '100,1024,16384' },
+    messages: { type: 'string', default: '40' },
+    seconds: { type: 'string', default: '5' },
+    first: { type: 'string', default: '25' },
+    fanout: { type: 'string', default: '64' },
+    peers: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
+});
+
+const ROOT = join(import.meta.dirname, '..');
+const list = (text: string) => text.split(',').map(Number);
+const progress = (line: string) => void process.stderr.write(`${line}\n`);
+
+const results: Measured[] = [];
+for (const nodes of list(values.nodes)) {
+  results.push(
+    await measureNetwork({
+      nodes,
+      sizes: list(values.bytes),
+      messages: Number(values.messages),
+      seconds: Number(values.seconds),
+      first: Number(values.first),
+      fanout: Number(values.fanout),
+      withPeers: values.peers,
+      progress,
+    }),
+  );
+}
+process.stdout.write(`${render(results)}\n`);
+
+const commit = execFileSync('git', ['-C', ROOT, 'describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();
+const machine = {
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+};
+const at = new Date().toISOString();
+const out = values.out ?? join(ROOT, 'bench/results', `${at.slice(0, 10)}-${commit}.json`);
+mkdirSync(dirname(out), { recursive: true });
+writeFileSync(out, `${JSON.stringify({ at, commit, machine, options: values, results }, null, 2)}\n`);
+progress(`written to ${out}`);

@@ -1,0 +1,35 @@
+// What is measured: anything that broadcasts among N nodes.
+
+/** A message that was sent. */
+export interface Sent {
+  /** When its originator was asked, Unix milliseconds. */
+  readonly sentAt: number;
+  /** What `arrivals` knows it by. */
+  readonly key: string;
+}
+
+/** When messages were at the last node. */
+export interface Arrived {
+  /** Milliseconds from `sentAt` until all had it, of those that all have. */
+  readonly times: readonly number[];
+  /** Pairs of message and node that are missing. */
+  readonly missing: number;
+}
+
+/** A network at rest. */
+export interface Contender {
+  readonly name: string;
+  readonly nodes: number;
+  /** Has a node (from 1 to `nodes`) broadcast a message of so many bytes. Resolves when the node has taken it; rejects where it refuses. */
+  send(node: number, bytes: number, index: number): Promise<Sent>;
+  /** Waits until all have all of them, or `withinMs` is over. */
+  arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived>;
+  /** CPU seconds and resident bytes of the processes of the network; null where they can't be told from others. */
+  usage(): Usage | null;
+  stop(): Promise<void>;
+}
+
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssBytes: number;
+}

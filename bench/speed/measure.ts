@@ -1,0 +1,124 @@
+// What is measured of each contender: time to all for messages that go alone, and the highest rate that it keeps up with.
+import type { Contender, Sent } from './contender.ts';
+import { median, quantile } from './stats.ts';
+
+/** Time that a message may take before it counts as lost, milliseconds. */
+const LOST_MS = 60_000;
+
+/** What a rate must hold to count: p95 of the time to all, milliseconds (issue 7), and nothing missing. */
+export const P95_MS_MAX = 1_000;
+
+export interface Alone {
+  readonly medianMs: number;
+  readonly p95Ms: number;
+  readonly missing: number;
+}
+
+/** Messages one at a time, from each contender in turn, so that a slow moment of the machine meets all. */
+export async function measureAlone(
+  contenders: readonly Contender[],
+  messages: number,
+  bytes: number,
+): Promise<Map<string, Alone>> {
+  const times = new Map(contenders.map(({ name }) => [name, [] as number[]]));
+  const missing = new Map(contenders.map(({ name }) => [name, 0]));
+  // The first ones warm the code up: they count for none.
+  const warmUp = Math.min(5, messages);
+  for (let index = -warmUp; index < messages; index++) {
+    for (const contender of contenders) {
+      const node = 1 + ((index + warmUp) % contender.nodes);
+      const arrived = await contender.arrivals([await contender.send(node, bytes, index)], LOST_MS);
+      if (index < 0) continue;
+      times.get(contender.name)?.push(...arrived.times);
+      missing.set(contender.name, (missing.get(contender.name) ?? 0) + arrived.missing);
+    }
+  }
+  return new Map(
+    contenders.map(({ name }) => {
+      const all = times.get(name) ?? [];
+      return [name, { medianMs: median(all), p95Ms: quantile(all, 0.95), missing: missing.get(name) ?? 0 }];
+    }),
+  );
+}
+
+export interface AtRate {
+  /** Messages a second, all nodes together. */
+  readonly rate: number;
+  readonly sent: number;
+  readonly p95Ms: number;
+  readonly missing: number;
+  /** Messages that no node took. */
+  readonly refused: number;
+  /** Sent a second, as it was: the sender itself may not keep up. */
+  readonly achieved: number;
+  readonly holds: boolean;
+}
+
+/** What the sender goes by, milliseconds. */
+export interface Clock {
+  now(): number;
+  sleep(ms: number): Promise<unknown>;
+}
+
+const REAL: Clock = { now: () => performance.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
+
+/** All nodes publish in turn, at a rate that does not wait for anything, for so many seconds. */
+export async function measureRate(
+  contender: Contender,
+  rate: number,
+  { seconds, bytes, clock = REAL }: Pick<Search, 'seconds' | 'bytes' | 'clock'>,
+): Promise<AtRate> {
+  const count = Math.max(1, Math.round(rate * seconds));
+  const began = clock.now();
+  const sending: Promise<Sent | null>[] = [];
+  for (let index = 0; index < count; index++) {
+    const wait = began + (index * 1000) / rate - clock.now();
+    if (wait > 1) await clock.sleep(wait);
+    sending.push(contender.send(1 + (index % contender.nodes), bytes, index).catch(() => null));
+  }
+  // Up to the moment at which the next would go.
+  const achieved = count / Math.max((clock.now() - began) / 1000, count / rate);
+  const sent = (await Promise.all(sending)).filter((one) => one !== null);
+  const { times, missing } = await contender.arrivals(sent, LOST_MS);
+  const refused = count - sent.length;
+  const p95Ms = quantile(times, 0.95);
+  const holds = refused === 0 && missing === 0 && p95Ms < P95_MS_MAX && achieved > 0.9 * rate;
+  return { rate, sent: sent.length, p95Ms, missing, refused, achieved, holds };
+}
+
+export interface Search {
+  /** The first rate, messages a second. */
+  readonly first: number;
+  readonly seconds: number;
+  readonly bytes: number;
+  readonly tell: (tried: AtRate) => void;
+  /** Called after each rate. */
+  readonly between?: (tried: AtRate) => Promise<void>;
+  readonly clock?: Clock;
+}
+
+/** Doubles the rate from `first` until it does not hold, and then halves the gap twice. Gives all that was tried. */
+export async function findRate(contender: Contender, search: Search): Promise<AtRate[]> {
+  const { first, tell, between } = search;
+  const tried: AtRate[] = [];
+  const attempt = async (rate: number): Promise<boolean> => {
+    const result = await measureRate(contender, rate, search);
+    tried.push(result);
+    tell(result);
+    await between?.(result);
+    return result.holds;
+  };
+  let [low, high] = [0, first];
+  while (await attempt(high)) [low, high] = [high, high * 2];
+  for (let step = 0; step < 2 && low > 0; step++) {
+    const middle = Math.round((low + high) / 2);
+    if (await attempt(middle)) low = middle;
+    else high = middle;
+  }
+  return tried;
+}
+
+/** The highest rate that held; 0: none did. */
+export function highest(tried: readonly AtRate[]): number {
+  return Math.max(0, ...tried.filter(({ holds }) => holds).map(({ rate }) => rate));
+}

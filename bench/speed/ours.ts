@@ -1,0 +1,104 @@
+// pychain-edge as a contender: the real Worker in workerd. When a message came to a node is what the node itself says.
+import {
+  baseOf,
+  basesOf,
+  eventually,
+  getJson,
+  inParallel,
+  startMeasured,
+  TOKEN,
+  totals,
+  type Measured,
+} from '../network.ts';
+import type { Arrived, Contender, Sent } from './contender.ts';
+import { childrenNamed, usageOf } from './usage.ts';
+
+interface Page {
+  readonly messages: readonly { readonly id: string; readonly received_at: number; readonly hops: number }[];
+  readonly next: string | null;
+}
+
+export class Ours implements Contender {
+  readonly name = 'pychain-edge';
+  readonly nodes: number;
+  readonly network: Measured;
+  readonly #pids: ReadonlySet<number>;
+  /** Where each node's mempool has been read to: a cursor a node. */
+  readonly #cursors = new Map<string, string>();
+  /** When each message came to each node: by node, then by id, Unix milliseconds. */
+  readonly #seen = new Map<string, Map<string, number>>();
+  hopsMax = 0;
+
+  private constructor(network: Measured, pids: ReadonlySet<number>) {
+    this.network = network;
+    this.nodes = network.nodes;
+    this.#pids = pids;
+  }
+
+  /** A network at rest, with no sync round in the time of a measurement. */
+  static async start(nodes: number, vars: Readonly<Record<string, string>> = {}): Promise<Ours> {
+    const before = childrenNamed('workerd');
+    const network = await startMeasured(nodes, { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', ...vars });
+    await eventually(
+      'the first sync rounds',
+      async () => ((await totals(network)).get('pychain_sync_rounds_total') ?? 0) >= nodes,
+    );
+    return new Ours(network, childrenNamed('workerd', before));
+  }
+
+  async send(node: number, bytes: number, index: number): Promise<Sent> {
+    const sentAt = Date.now();
+    const response = await fetch(`${baseOf(this.network, node)}/api/v1/messages`, {
+      method: 'POST',
+      headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: 3600 }),
+    });
+    const answer = (await response.json()) as { id?: string; detail?: string };
+    if (answer.id === undefined) throw new Error(`POST messages answered ${response.status}: ${answer.detail ?? ''}`);
+    return { sentAt, key: answer.id };
+  }
+
+  async arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived> {
+    const until = Date.now() + withinMs;
+    const bases = basesOf(this.network);
+    let missing = Infinity;
+    while (missing > 0) {
+      await inParallel(bases, (base) => this.#read(base));
+      missing = 0;
+      for (const base of bases) for (const { key } of sent) if (!this.#seen.get(base)?.has(key)) missing++;
+      if (Date.now() > until) break;
+    }
+    const times = sent.flatMap(({ sentAt, key }) => {
+      const at = bases.map((base) => this.#seen.get(base)?.get(key) ?? Infinity);
+      const last = at.reduce((a, b) => Math.max(a, b));
+      return last === Infinity ? [] : [last - sentAt];
+    });
+    this.#seen.clear();
+    return { times, missing };
+  }
+
+  usage() {
+    return usageOf((pid) => this.#pids.has(pid));
+  }
+
+  stop(): Promise<void> {
+    return this.network.dispose();
+  }
+
+  /** Reads what came since the last time. */
+  async #read(base: string): Promise<void> {
+    const seen = this.#seen.get(base) ?? new Map<string, number>();
+    this.#seen.set(base, seen);
+    for (let more = true; more;) {
+      const cursor = this.#cursors.get(base);
+      const query = cursor === undefined ? '' : `&cursor=${cursor}`;
+      const page = (await getJson(`${base}/api/v1/messages?limit=500${query}`)) as Page & { readonly cursor: string };
+      for (const { id, received_at: at, hops } of page.messages) {
+        seen.set(id, at * 1000);
+        this.hopsMax = Math.max(this.hopsMax, hops);
+      }
+      this.#cursors.set(base, page.cursor);
+      more = page.next !== null;
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// One network size: all contenders started, measured in turn, stopped.
+import { dollarsPerMillion } from '../prices.ts';
+import { totals } from '../network.ts';
+import { Bare } from './bare.ts';
+import type { Contender, Usage } from './contender.ts';
+import { GossipSub } from './gossipsub.ts';
+import { findRate, highest, measureAlone, type Alone, type AtRate } from './measure.ts';
+import { Ours } from './ours.ts';
+
+/** GossipSub keeps all nodes in one process: more than these it does not start within minutes (measured at 2 cores). */
+const GOSSIPSUB_NODES_MAX = 64;
+
+/** Message size of the runs at a rate, bytes. */
+const RATE_BYTES = 1024;
+
+export interface RunOptions {
+  readonly nodes: number;
+  /** Bytes of the messages that go alone, a run each. */
+  readonly sizes: readonly number[];
+  /** A size. */
+  readonly messages: number;
+  /** Of each rate that is tried. */
+  readonly seconds: number;
+  /** The first rate that is tried, messages a second; 0: none. */
+  readonly first: number;
+  readonly fanout: number;
+  readonly withPeers: boolean;
+  readonly progress: (line: string) => void;
+}
+
+/** What a delivery costs (a message arriving at a node that is not its originator). */
+export interface Cost {
+  readonly deliveriesPerNode: number;
+  readonly rows: number;
+  readonly queueOperations: number;
+  readonly requests: number;
+  readonly dollarsPerMillion: number;
+  /** Of workerd, HTTP and the queue's broker included; null where the system does not tell. */
+  readonly cpuSecondsPerMillion: number | null;
+}
+
+export interface Measured {
+  readonly nodes: number;
+  readonly startSeconds: number;
+  readonly rssMBPerNode: number | null;
+  readonly hopsMax: number;
+  /** By size, then by contender. */
+  readonly alone: readonly { readonly bytes: number; readonly by: Readonly<Record<string, Alone>> }[];
+  /** By contender: all rates that were tried. */
+  readonly rates: Readonly<Record<string, { readonly highest: number; readonly tried: readonly AtRate[] }>>;
+  readonly costAlone: Cost;
+  /** At the highest rate that held. */
+  readonly costAtRate: Cost | null;
+  readonly trouble: readonly string[];
+}
+
+export async function measureNetwork(options: RunOptions): Promise<Measured> {
+  const { nodes, sizes, messages, first, seconds, fanout, withPeers, progress } = options;
+  progress(`${nodes} nodes: starting …`);
+  const ours = await Ours.start(nodes, { FANOUT: String(fanout) });
+  const running: Contender[] = [ours];
+  try {
+    const rss = ours.usage()?.rssBytes ?? null;
+    running.push(await Bare.start(nodes));
+    if (withPeers && nodes <= GOSSIPSUB_NODES_MAX) running.push(await GossipSub.start(nodes));
+    const alone: Measured['alone'][number][] = [];
+    const before = await Counted.read(ours);
+    for (const bytes of sizes) {
+      progress(`${nodes} nodes, ${bytes} bytes, one at a time …`);
+      alone.push({ bytes, by: Object.fromEntries(await measureAlone(running, messages, bytes)) });
+    }
+    const costAlone = (await Counted.read(ours)).since(before);
+    const { rates, costAtRate } = await measureRates(running, ours, { first, seconds, progress });
+    return {
+      nodes,
+      startSeconds: ours.network.startMs / 1000,
+      rssMBPerNode: rss === null ? null : rss / 1e6 / nodes,
+      hopsMax: ours.hopsMax,
+      alone,
+      rates,
+      costAlone,
+      costAtRate,
+      trouble: ours.network.trouble.slice(0, 20),
+    };
+  } finally {
+    for (const contender of running) await contender.stop();
+  }
+}
+
+async function measureRates(
+  contenders: readonly Contender[],
+  ours: Ours,
+  { first, seconds, progress }: Pick<RunOptions, 'first' | 'seconds' | 'progress'>,
+): Promise<Pick<Measured, 'rates' | 'costAtRate'>> {
+  const rates: Record<string, Measured['rates'][string]> = {};
+  let costAtRate: Cost | null = null;
+  for (const contender of first === 0 ? [] : contenders) {
+    const tell = ({ rate, p95Ms, missing, refused, holds }: AtRate) =>
+      progress(
+        `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s: p95 ${p95Ms.toFixed(0)} ms, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
+      );
+    let before = await Counted.read(ours);
+    const tried = await findRate(contender, {
+      // The slowest would fail at the first: it begins where the others have long been.
+      first: contender.name === 'GossipSub' ? 1 : first,
+      seconds,
+      bytes: RATE_BYTES,
+      tell,
+      between: async (result) => {
+        if (contender !== ours) return;
+        const after = await Counted.read(ours);
+        if (result.holds) costAtRate = after.since(before);
+        before = after;
+      },
+    });
+    rates[contender.name] = { highest: highest(tried), tried };
+  }
+  return { rates, costAtRate };
+}
+
+/** What the nodes have counted, and workerd has used. */
+class Counted {
+  readonly #totals: ReadonlyMap<string, number>;
+  readonly #usage: Usage | null;
+
+  private constructor(counted: ReadonlyMap<string, number>, usage: Usage | null) {
+    this.#totals = counted;
+    this.#usage = usage;
+  }
+
+  static async read(ours: Ours): Promise<Counted> {
+    return new Counted(await totals(ours.network), ours.usage());
+  }
+
+  since(before: Counted): Cost {
+    const grown = (name: string) => (this.#totals.get(name) ?? 0) - (before.#totals.get(name) ?? 0);
+    const deliveries = grown('pychain_deliveries_total{result="new"}');
+    const all = grown('pychain_deliveries_total');
+    const used = {
+      rows: grown('pychain_rows_written_total') / deliveries,
+      queueOperations: grown('pychain_queue_operations_total') / deliveries,
+      requests: grown('pychain_deliver_calls_total') / deliveries,
+    };
+    const cpu = this.#usage && before.#usage && this.#usage.cpuSeconds - before.#usage.cpuSeconds;
+    return {
+      deliveriesPerNode: all / (deliveries || 1),
+      ...used,
+      dollarsPerMillion: dollarsPerMillion(used),
+      cpuSecondsPerMillion: cpu === null ? null : (cpu / deliveries) * 1e6,
+    };
+  }
+}

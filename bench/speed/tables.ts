@@ -1,0 +1,75 @@
+// The results as tables for a terminal.
+import Table from 'cli-table3';
+import type { Cost, Measured } from './run.ts';
+
+const OURS = 'pychain-edge';
+const BARE = 'bare fan-out';
+
+const digits = (value: number | null | undefined, count: number) =>
+  value === null || value === undefined || Number.isNaN(value) ? '' : value.toFixed(count);
+
+/** Three tables: time to all, rates, costs. */
+export function render(results: readonly Measured[]): string {
+  return [timesOf(results), ratesOf(results), costsOf(results)].join('\n');
+}
+
+function timesOf(results: readonly Measured[]): string {
+  const table = new Table({ head: ['nodes', 'bytes', 'network', 'median ms', 'p95 ms', 'missing', 'times the bare'] });
+  for (const { nodes, alone } of results) {
+    for (const { bytes, by } of alone) {
+      for (const [name, { medianMs, p95Ms, missing }] of Object.entries(by)) {
+        const ratio = medianMs / (by[BARE]?.medianMs ?? NaN);
+        table.push([nodes, bytes, name, digits(medianMs, 0), digits(p95Ms, 0), missing, digits(ratio, 2)]);
+      }
+    }
+  }
+  return `Time to all, one message at a time\n${table.toString()}`;
+}
+
+function ratesOf(results: readonly Measured[]): string {
+  const table = new Table({ head: ['nodes', 'network', 'messages/s', 'deliveries/s', 'times the bare'] });
+  for (const { nodes, rates } of results) {
+    for (const [name, { highest }] of Object.entries(rates)) {
+      const ratio = highest / (rates[BARE]?.highest ?? NaN);
+      table.push([nodes, name, highest, highest * (nodes - 1), digits(ratio, 2)]);
+    }
+  }
+  return `Highest rate with nothing missing and p95 under a second, 1 KiB, all nodes publishing\n${table.toString()}`;
+}
+
+function costsOf(results: readonly Measured[]): string {
+  const table = new Table({
+    head: [
+      'nodes',
+      'load',
+      'deliveries/node',
+      'hops',
+      'rows',
+      'queue op.',
+      'requests',
+      '$/million',
+      'CPU s/million',
+      'MB/node',
+      'start s',
+    ],
+  });
+  for (const { nodes, costAlone, costAtRate, hopsMax, rssMBPerNode, startSeconds, rates } of results) {
+    const row = (load: string, cost: Cost) =>
+      table.push([
+        nodes,
+        load,
+        digits(cost.deliveriesPerNode, 3),
+        hopsMax,
+        digits(cost.rows, 3),
+        digits(cost.queueOperations, 3),
+        digits(cost.requests, 3),
+        digits(cost.dollarsPerMillion, 3),
+        digits(cost.cpuSecondsPerMillion, 0),
+        digits(rssMBPerNode, 1),
+        digits(startSeconds, 1),
+      ]);
+    row('alone', costAlone);
+    if (costAtRate) row(`${rates[OURS]?.highest ?? 0} messages/s`, costAtRate);
+  }
+  return `A delivery of ${OURS}, expiry not included\n${table.toString()}`;
+}

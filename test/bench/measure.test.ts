@@ -1,0 +1,81 @@
+// The search for the highest rate, and what is said of many values; against networks that are made up.
+import { describe, expect, it } from 'vitest';
+import type { Contender } from '../../bench/speed/contender.ts';
+import { findRate, highest, measureAlone, type AtRate } from '../../bench/speed/measure.ts';
+import { median, quantile } from '../../bench/speed/stats.ts';
+
+/** A network whose p95 goes over a second above so many messages in a run, or that loses or refuses some above it. */
+function network(capacity: number, fails: 'slow' | 'lossy' | 'refusing'): Contender {
+  let refused = 0;
+  return {
+    name: 'made up',
+    nodes: 3,
+    send: async (_node, _bytes, index) => {
+      if (fails === 'refusing' && index >= capacity) throw new Error(`refused ${refused++}`);
+      return { sentAt: 0, key: String(index) };
+    },
+    arrivals: async (sent) => {
+      const isOver = sent.length > capacity;
+      const ms = isOver && fails === 'slow' ? 1_500 : 20;
+      return { times: sent.map(() => ms), missing: isOver && fails === 'lossy' ? 1 : 0 };
+    },
+    usage: () => null,
+    stop: async () => undefined,
+  };
+}
+
+/** Sending takes no time. */
+const still = { now: () => 0, sleep: async () => undefined };
+
+describe('the highest rate', () => {
+  it.each(['slow', 'lossy', 'refusing'] as const)(
+    'is found to a quarter of the last step, of a %s network',
+    async (fails) => {
+      const told: AtRate[] = [];
+      // In a hundredth of a second: 100 messages a second are one.
+      const search = {
+        first: 400,
+        seconds: 0.01,
+        bytes: 1,
+        clock: still,
+        tell: (tried: AtRate) => void told.push(tried),
+      };
+      const tried = await findRate(network(13, fails), search);
+      expect(tried).toEqual(told);
+      expect(tried.map(({ rate }) => rate)).toEqual([400, 800, 1_600, 1_200, 1_400]);
+      expect(highest(tried)).toBe(1_200);
+    },
+  );
+
+  it('is not one that the sender could not send at', async () => {
+    let now = 0;
+    const slow = { now: () => (now += 10), sleep: async () => undefined };
+    const search = { first: 1_000, seconds: 0.01, bytes: 1, clock: slow, tell: () => undefined };
+    expect(highest(await findRate(network(1_000, 'slow'), search))).toBe(0);
+  });
+
+  it('is none where the first does not hold', async () => {
+    const tried = await findRate(network(0, 'slow'), {
+      first: 100,
+      seconds: 0.01,
+      bytes: 1,
+      clock: still,
+      tell: () => undefined,
+    });
+    expect([tried.length, highest(tried)]).toEqual([1, 0]);
+  });
+});
+
+it('messages that go alone are counted by contender, those that warm up are not', async () => {
+  const [one, other] = [network(9, 'slow'), { ...network(0, 'lossy'), name: 'another' }];
+  expect(await measureAlone([one, other], 4, 1)).toEqual(
+    new Map([
+      ['made up', { medianMs: 20, p95Ms: 20, missing: 0 }],
+      ['another', { medianMs: 20, p95Ms: 20, missing: 4 }],
+    ]),
+  );
+});
+
+it('quantiles are values that were measured', () => {
+  expect([median([3, 1, 2]), median([1, 2]), quantile([5, 1], 0.95), quantile([], 0.5)]).toEqual([2, 2, 5, NaN]);
+});
