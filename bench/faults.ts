@@ -13,7 +13,7 @@ export interface FaultyNetwork extends Measured {
 
 /** Like `startMeasured`, with a Worker that has the switch. */
 export async function startFaulty(nodes: number, vars: Readonly<Record<string, string>>): Promise<FaultyNetwork> {
-  const network = await startMeasured(nodes, vars, null, undefined, FAULTY_WORKER);
+  const network = await startMeasured(nodes, vars, { entry: FAULTY_WORKER });
   const fault = async (slot: number, wanted: Fault) => {
     const response = await fetch(`${network.url}/fault/${slot}/${wanted}`);
     if (response.status !== 204) throw new Error(`the switch of node ${slot} answered ${response.status}`);

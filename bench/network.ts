@@ -39,14 +39,23 @@ export interface Measured extends LocalNetwork, Hosted {
 /** By entry point. */
 const bundles = new Map<string | undefined, Promise<string>>();
 
-/** Starts a network of `nodes` and waits until everybody knows everybody. `entry`: another Worker than that of wrangler.toml; `handler`: what is bound as HANDLER. */
+export interface Changes {
+  /** Where state is kept; null, unless given: nowhere. */
+  readonly storageDir?: string | null;
+  /** Any free one unless given. */
+  readonly port?: number;
+  /** Another Worker than that of wrangler.toml. */
+  readonly entry?: string;
+  /** What is bound as HANDLER. */
+  readonly handler?: Handler;
+  readonly inspectorPort?: number;
+}
+
+/** Starts a network of `nodes` and waits until everybody knows everybody. */
 export async function startMeasured(
   nodes: number,
   vars: Readonly<Record<string, string>>,
-  storageDir: string | null = null,
-  port?: number,
-  entry?: string,
-  handler?: Handler,
+  { entry, port, storageDir = null, ...rest }: Changes = {},
 ): Promise<Measured> {
   const bundling = bundles.get(entry) ?? bundleWorker(undefined, entry);
   bundles.set(entry, bundling);
@@ -57,7 +66,7 @@ export async function startMeasured(
   };
   const started = performance.now();
   const listenOn = port ?? (await freePort('127.0.0.1', 0));
-  const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle, ...(handler && { handler }) };
+  const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle, ...rest };
   const network = await startLocalNetwork({ ...options, vars: { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, ...vars } });
   await eventually(`${nodes} nodes join`, async () => {
     await network.cron();

@@ -36,9 +36,17 @@ export class Ours implements Contender {
   }
 
   /** A network at rest, with no sync round in the time of a measurement. */
-  static async start(nodes: number, vars: Readonly<Record<string, string>> = {}): Promise<Ours> {
+  static async start(
+    nodes: number,
+    vars: Readonly<Record<string, string>> = {},
+    inspectorPort?: number,
+  ): Promise<Ours> {
     const before = childrenNamed('workerd');
-    const network = await startMeasured(nodes, { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', ...vars });
+    const network = await startMeasured(
+      nodes,
+      { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', ...vars },
+      inspectorPort === undefined ? {} : { inspectorPort },
+    );
     await eventually(
       'the first sync rounds',
       async () => ((await totals(network)).get('pychain_sync_rounds_total') ?? 0) >= nodes,

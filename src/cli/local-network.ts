@@ -33,6 +33,8 @@ export interface LocalNetworkOptions {
   /** The caller handles SIGINT, SIGTERM and SIGHUP, and disposes; by default they end the process at once. */
   readonly ownSignals?: boolean;
   readonly projectDir?: string;
+  /** Where V8's inspector listens, for profiles; without it nowhere. */
+  readonly inspectorPort?: number;
   /** The application, bound as HANDLER; without it nothing is. */
   readonly handler?: Handler;
 }
@@ -139,6 +141,7 @@ function miniflareOptions(
     // Miniflare would ask cloudflare.com for an example of `request.cf`; nothing of ours reads it.
     cf: false,
     telemetry: { enabled: false },
+    ...(options.inspectorPort !== undefined && { inspectorPort: options.inspectorPort }),
     // For `cron`. It answers requests to local names only.
     unsafeTriggerHandlers: true,
     // A stack trace as HTML is of no use to callers that expect problem+json.

@@ -56,7 +56,11 @@ const file = () => join(folder, 'backup.jsonl');
 async function start(nodes: number, vars: Readonly<Record<string, string>> = {}): Promise<Measured> {
   const port = network ? Number(new URL(network.url).port) : undefined;
   await network?.dispose();
-  network = await startMeasured(nodes, { ...VARS, ...vars }, state(), port);
+  network = await startMeasured(
+    nodes,
+    { ...VARS, ...vars },
+    { storageDir: state(), ...(port !== undefined && { port }) },
+  );
   return network;
 }
 

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Response as BindingResponse } from 'miniflare';
+import type { Handler } from '../../src/cli/local-network.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   broadcast,
@@ -104,19 +105,13 @@ it('gets each message at least once, in order; deliveries go on as if it were no
 it('a service binding is called in the same way, without a signature; what it throws at comes again', async () => {
   const batches: { readonly ids: readonly string[]; readonly isSigned: boolean }[] = [];
   let calls = 0;
-  const bound = await startMeasured(
-    2,
-    { NETWORK_SYNC_INTERVAL: '3600' },
-    null,
-    undefined,
-    undefined,
-    async (request) => {
-      const { messages } = (await request.json()) as { messages: { id: string }[] };
-      if (++calls === 1) throw new Error('the application has a bug');
-      batches.push({ ids: messages.map(({ id }) => id), isSigned: request.headers.has('webhook-signature') });
-      return new BindingResponse(null, { status: 204 });
-    },
-  );
+  const handler: Handler = async (request) => {
+    const { messages } = (await request.json()) as { messages: { id: string }[] };
+    if (++calls === 1) throw new Error('the application has a bug');
+    batches.push({ ids: messages.map(({ id }) => id), isSigned: request.headers.has('webhook-signature') });
+    return new BindingResponse(null, { status: 204 });
+  };
+  const bound = await startMeasured(2, { NETWORK_SYNC_INTERVAL: '3600' }, { handler });
   try {
     const ids: string[] = [];
     for (let index = 0; index < 10; index++) ids.push(await broadcast(bound, 2, { index }));

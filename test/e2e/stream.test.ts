@@ -25,7 +25,7 @@ const VARIABLES = { NETWORK_SYNC_INTERVAL: '86400', NETWORK_SYNC_JITTER: '0', LO
 
 let network: Measured;
 beforeAll(async () => {
-  network = await startMeasured(NODES, VARIABLES, null, undefined, WATCHED_WORKER);
+  network = await startMeasured(NODES, VARIABLES, { entry: WATCHED_WORKER });
 });
 afterAll(() => network.dispose());
 

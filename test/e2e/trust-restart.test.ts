@@ -36,7 +36,7 @@ async function identities(network: Measured): Promise<Status[]> {
 
 describe('a network that is stopped and started', () => {
   it('has the same keys and GUIDs, and hears no request twice', async () => {
-    const first = await startMeasured(NODES, VARS, folder);
+    const first = await startMeasured(NODES, VARS, { storageDir: folder });
     const before = await identities(first);
     const peer = await host.peer('pychain');
     await peer.join(first.url);
@@ -44,7 +44,7 @@ describe('a network that is stopped and started', () => {
     const request = await peer.request({ method: 'POST', url: `${first.url}/n/1/api/v1/sync`, body });
     expect((await fetch(request.clone())).status).toBe(200);
     await first.dispose();
-    const second = await startMeasured(NODES, VARS, folder, Number(new URL(first.url).port));
+    const second = await startMeasured(NODES, VARS, { storageDir: folder, port: Number(new URL(first.url).port) });
     try {
       expect((await fetch(request)).status).toBe(401);
       expect((await peer.sync(`${second.url}/n/1`)).status).toBe(200);
@@ -57,10 +57,10 @@ describe('a network that is stopped and started', () => {
   });
 
   it('elsewhere: the same keys and GUIDs, known at their new addresses', async () => {
-    const first = await startMeasured(NODES, VARS, folder);
+    const first = await startMeasured(NODES, VARS, { storageDir: folder });
     const before = await identities(first);
     await first.dispose();
-    const second = await startMeasured(NODES, VARS, folder);
+    const second = await startMeasured(NODES, VARS, { storageDir: folder });
     try {
       const after = await identities(second);
       for (const [index, status] of after.entries()) {
