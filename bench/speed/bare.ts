@@ -62,7 +62,7 @@ export class Bare implements Contender {
       }),
     );
     const reached = times.filter((time) => time !== Infinity);
-    return { times: reached, missing: (times.length - reached.length) * this.nodes };
+    return { times: reached, missing: (times.length - reached.length) * this.nodes, usage: this.usage() };
   }
 
   usage() {

@@ -14,6 +14,8 @@ export interface Arrived {
   readonly times: readonly number[];
   /** Pairs of message and node that are missing. */
   readonly missing: number;
+  /** When all were there, before it was read what is where; null where it can't be told. */
+  readonly usage: Usage | null;
 }
 
 /** A network at rest. */

@@ -73,7 +73,7 @@ export class GossipSub implements Contender {
       });
     }
     const times = sent.flatMap(({ key }) => this.#everywhere.get(key) ?? []);
-    return { times, missing: sent.length - times.length };
+    return { times, missing: sent.length - times.length, usage: this.usage() };
   }
 
   usage() {

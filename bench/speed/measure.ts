@@ -51,6 +51,8 @@ export interface AtRate {
   readonly refused: number;
   /** Sent a second, as it was: the sender itself may not keep up. */
   readonly achieved: number;
+  /** CPU of the network, milliseconds a delivery, what sends and asks not included but for its requests; null where it can't be told. */
+  readonly cpuMsPerDelivery: number | null;
   readonly holds: boolean;
 }
 
@@ -69,6 +71,7 @@ export async function measureRate(
   { seconds, bytes, clock = REAL }: Pick<Search, 'seconds' | 'bytes' | 'clock'>,
 ): Promise<AtRate> {
   const count = Math.max(1, Math.round(rate * seconds));
+  const before = contender.usage();
   const began = clock.now();
   const sending: Promise<Sent | null>[] = [];
   for (let index = 0; index < count; index++) {
@@ -79,11 +82,13 @@ export async function measureRate(
   // Up to the moment at which the next would go.
   const achieved = count / Math.max((clock.now() - began) / 1000, count / rate);
   const sent = (await Promise.all(sending)).filter((one) => one !== null);
-  const { times, missing } = await contender.arrivals(sent, LOST_MS);
+  const { times, missing, usage } = await contender.arrivals(sent, LOST_MS);
   const refused = count - sent.length;
   const p95Ms = quantile(times, 0.95);
   const holds = refused === 0 && missing === 0 && p95Ms < P95_MS_MAX && achieved > 0.9 * rate;
-  return { rate, sent: sent.length, p95Ms, missing, refused, achieved, holds };
+  const deliveries = sent.length * (contender.nodes - 1);
+  const cpuMsPerDelivery = before && usage ? ((usage.cpuSeconds - before.cpuSeconds) * 1000) / deliveries : null;
+  return { rate, sent: sent.length, p95Ms, missing, refused, achieved, cpuMsPerDelivery, holds };
 }
 
 export interface Search {
@@ -97,7 +102,10 @@ export interface Search {
   readonly clock?: Clock;
 }
 
-/** Doubles the rate from `first` until it does not hold, and then halves the gap twice. Gives all that was tried. */
+/**
+ * Doubles the rate from `first` until it does not hold, and then halves the gap twice. Where the first does not hold, it is halved until one
+ * does. Gives all that was tried.
+ */
 export async function findRate(contender: Contender, search: Search): Promise<AtRate[]> {
   const { first, tell, between } = search;
   const tried: AtRate[] = [];
@@ -110,6 +118,10 @@ export async function findRate(contender: Contender, search: Search): Promise<At
   };
   let [low, high] = [0, first];
   while (await attempt(high)) [low, high] = [high, high * 2];
+  for (let rate = high / 2; low === 0 && rate >= 1; rate /= 2) {
+    if (await attempt(rate)) low = rate;
+    else high = rate;
+  }
   for (let step = 0; step < 2 && low > 0; step++) {
     const middle = Math.round((low + high) / 2);
     if (await attempt(middle)) low = middle;

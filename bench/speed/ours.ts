@@ -10,6 +10,7 @@ import {
   totals,
   type Measured,
 } from '../network.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arrived, Contender, Sent } from './contender.ts';
 import { childrenNamed, usageOf } from './usage.ts';
 
@@ -17,6 +18,9 @@ interface Page {
   readonly messages: readonly { readonly id: string; readonly received_at: number; readonly hops: number }[];
   readonly next: string | null;
 }
+
+/** How often nodes are asked how many messages they have. */
+const COUNT_POLL_MS = 5;
 
 export class Ours implements Contender {
   readonly name = 'pychain-edge';
@@ -27,6 +31,8 @@ export class Ours implements Contender {
   readonly #cursors = new Map<string, string>();
   /** When each message came to each node: by node, then by id, Unix milliseconds. */
   readonly #seen = new Map<string, Map<string, number>>();
+  /** Messages that each node should have. */
+  #expected = 0;
   hopsMax = 0;
 
   private constructor(network: Measured, pids: ReadonlySet<number>) {
@@ -69,6 +75,10 @@ export class Ours implements Contender {
   async arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived> {
     const until = Date.now() + withinMs;
     const bases = basesOf(this.network);
+    // Cheap questions first, so that what is measured is not what asks.
+    this.#expected += sent.length;
+    while (!(await this.#haveAll(bases)) && Date.now() < until) await sleep(COUNT_POLL_MS);
+    const usage = this.usage();
     let missing = Infinity;
     while (missing > 0) {
       await inParallel(bases, (base) => this.#read(base));
@@ -82,7 +92,7 @@ export class Ours implements Contender {
       return last === Infinity ? [] : [last - sentAt];
     });
     this.#seen.clear();
-    return { times, missing };
+    return { times, missing, usage };
   }
 
   usage() {
@@ -91,6 +101,14 @@ export class Ours implements Contender {
 
   stop(): Promise<void> {
     return this.network.dispose();
+  }
+
+  async #haveAll(bases: readonly string[]): Promise<boolean> {
+    for (const base of bases) {
+      const { messages } = (await getJson(`${base}/api/v1/status`)) as { readonly messages: number };
+      if (messages < this.#expected) return false;
+    }
+    return true;
   }
 
   /** Reads what came since the last time. */

@@ -95,9 +95,9 @@ async function measureRates(
   const rates: Record<string, Measured['rates'][string]> = {};
   let costAtRate: Cost | null = null;
   for (const contender of first === 0 ? [] : contenders) {
-    const tell = ({ rate, p95Ms, missing, refused, holds }: AtRate) =>
+    const tell = ({ rate, p95Ms, missing, refused, holds, cpuMsPerDelivery }: AtRate) =>
       progress(
-        `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s: p95 ${p95Ms.toFixed(0)} ms, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
+        `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s: p95 ${p95Ms.toFixed(0)} ms, ${cpuMsPerDelivery?.toFixed(3) ?? '?'} ms CPU a delivery, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
       );
     let before = await Counted.read(ours);
     const tried = await findRate(contender, {

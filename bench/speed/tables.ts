@@ -5,6 +5,8 @@ import type { Cost, Measured } from './run.ts';
 const OURS = 'pychain-edge';
 const BARE = 'bare fan-out';
 
+const PLAIN = { style: { head: [], border: [] } };
+
 const digits = (value: number | null | undefined, count: number) =>
   value === null || value === undefined || Number.isNaN(value) ? '' : value.toFixed(count);
 
@@ -14,7 +16,10 @@ export function render(results: readonly Measured[]): string {
 }
 
 function timesOf(results: readonly Measured[]): string {
-  const table = new Table({ head: ['nodes', 'bytes', 'network', 'median ms', 'p95 ms', 'missing', 'times the bare'] });
+  const table = new Table({
+    ...PLAIN,
+    head: ['nodes', 'bytes', 'network', 'median ms', 'p95 ms', 'missing', 'times the bare'],
+  });
   for (const { nodes, alone } of results) {
     for (const { bytes, by } of alone) {
       for (const [name, { medianMs, p95Ms, missing }] of Object.entries(by)) {
@@ -27,7 +32,7 @@ function timesOf(results: readonly Measured[]): string {
 }
 
 function ratesOf(results: readonly Measured[]): string {
-  const table = new Table({ head: ['nodes', 'network', 'messages/s', 'deliveries/s', 'times the bare'] });
+  const table = new Table({ ...PLAIN, head: ['nodes', 'network', 'messages/s', 'deliveries/s', 'times the bare'] });
   for (const { nodes, rates } of results) {
     for (const [name, { highest }] of Object.entries(rates)) {
       const ratio = highest / (rates[BARE]?.highest ?? NaN);
@@ -39,6 +44,7 @@ function ratesOf(results: readonly Measured[]): string {
 
 function costsOf(results: readonly Measured[]): string {
   const table = new Table({
+    ...PLAIN,
     head: [
       'nodes',
       'load',

@@ -17,7 +17,7 @@ function network(capacity: number, fails: 'slow' | 'lossy' | 'refusing'): Conten
     arrivals: async (sent) => {
       const isOver = sent.length > capacity;
       const ms = isOver && fails === 'slow' ? 1_500 : 20;
-      return { times: sent.map(() => ms), missing: isOver && fails === 'lossy' ? 1 : 0 };
+      return { times: sent.map(() => ms), missing: isOver && fails === 'lossy' ? 1 : 0, usage: null };
     },
     usage: () => null,
     stop: async () => undefined,
@@ -51,18 +51,21 @@ describe('the highest rate', () => {
     let now = 0;
     const slow = { now: () => (now += 10), sleep: async () => undefined };
     const search = { first: 1_000, seconds: 0.01, bytes: 1, clock: slow, tell: () => undefined };
-    expect(highest(await findRate(network(1_000, 'slow'), search))).toBe(0);
+    // Looking at the clock takes 10 ms, so that it is 100 a second at most.
+    expect(highest(await findRate(network(1_000, 'slow'), search))).toBeLessThanOrEqual(100);
   });
 
-  it('is none where the first does not hold', async () => {
-    const tried = await findRate(network(0, 'slow'), {
-      first: 100,
-      seconds: 0.01,
-      bytes: 1,
-      clock: still,
-      tell: () => undefined,
-    });
-    expect([tried.length, highest(tried)]).toEqual([1, 0]);
+  it('is looked for below where the first does not hold', async () => {
+    const search = { first: 3_200, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
+    const tried = await findRate(network(9, 'slow'), search);
+    expect(tried.map(({ rate }) => rate)).toEqual([3_200, 1_600, 800, 1_200, 1_000]);
+    expect(highest(tried)).toBe(800);
+  });
+
+  it('is none where no rate holds', async () => {
+    const search = { first: 4, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
+    const tried = await findRate(network(0, 'slow'), search);
+    expect([tried.map(({ rate }) => rate), highest(tried)]).toEqual([[4, 2, 1], 0]);
   });
 });
 
