@@ -31,6 +31,9 @@ export const RING_SIZE = GUID_MAX + 1;
 /** Canonical body of a message, UTF-8 bytes. With legs it must fit into one queue message (guess: roomy for events). */
 export const MESSAGE_BYTES_MAX = 65_536;
 
+/** Characters of the messages that an isolate keeps decoded (guess: some hundred usual ones, a hundredth of its memory). */
+export const DECODED_CHARS_MAX = 500_000;
+
 /** Nested arrays and objects in a message's `data` (guess; far below any stack). */
 export const JSON_DEPTH_MAX = 64;
 

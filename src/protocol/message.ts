@@ -4,11 +4,13 @@ import { hashOf, toCanonical, utf8Length, type Canonical } from './canonical.ts'
 import {
   ADDRESS_CHARS_MAX,
   CLOCK_SKEW_MS_MAX,
+  DECODED_CHARS_MAX,
   GUID_MAX,
   JSON_DEPTH_MAX,
   MESSAGE_BYTES_MAX,
   TTL_SECONDS_MAX,
 } from './limits.ts';
+import { Recent } from './recent.ts';
 import { seal, unseal, type Sealed } from './seal.ts';
 import { isSignature } from './signed-text.ts';
 import {
@@ -95,10 +97,29 @@ export function sealMessage({ id, body, content }: Draft, signature: string): Me
 }
 
 /**
+ * Messages that were decoded last: objects that share an isolate get the same ones, and what a text says does not depend on who reads it
+ * (measured, 64 nodes in one workerd: decoding was a quarter of the time of a delivery).
+ */
+const decoded = new Recent<Message>(DECODED_CHARS_MAX);
+
+/**
  * Checks what a peer sent and decodes it, all but the signature, which is the shell's business. Total: no input makes it throw.
  * `now` in milliseconds.
  */
 export function decodeMessage(text: string, network: string, now: Millis): Result<Message, Rejection> {
+  const known = decoded.get(text);
+  const read = known ? ok(known) : decodeText(text);
+  if (!read.ok) return read;
+  const { content } = read.value;
+  if (content.network !== network) return err({ reason: 'other-network', network: content.network.slice(0, 64) });
+  if (content.broadcastAt > now + CLOCK_SKEW_MS_MAX) {
+    return err({ reason: 'from-the-future', broadcastAt: content.broadcastAt });
+  }
+  decoded.set(text, read.value);
+  return read;
+}
+
+function decodeText(text: string): Result<Message, Rejection> {
   const { signature, body } = unseal(text);
   if (signature !== null && !isSignature(signature)) return err({ reason: 'bad-signature' });
   // Two bytes a unit is not a bound, but a third of the limit in units can never be over it.
@@ -115,11 +136,6 @@ export function decodeMessage(text: string, network: string, now: Millis): Resul
   }
   const content = readContent(value);
   if (!content.ok) return err({ reason: 'bad-shape', field: content.error });
-  if (content.value.network !== network)
-    return err({ reason: 'other-network', network: content.value.network.slice(0, 64) });
-  if (content.value.broadcastAt > now + CLOCK_SKEW_MS_MAX) {
-    return err({ reason: 'from-the-future', broadcastAt: content.value.broadcastAt });
-  }
   return ok({ id: hashOf(body), sealed: text as Sealed, content: content.value });
 }
 
