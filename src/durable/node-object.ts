@@ -19,6 +19,7 @@ import type { Outlets } from '../shell/node-effects.ts';
 import { peerClient } from '../shell/outside.ts';
 import { withTimeout } from '../shell/timeout.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
+import { tellBeacon } from './beacon-gateway.ts';
 import { bootAccess } from './boot-access.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
@@ -237,6 +238,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     return {
       ...boot,
       client: peerClient(this.#config),
+      tellBeacon: tellBeacon(node, this.env, this.#config),
       join: async () => {
         if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
         return await boot.join();

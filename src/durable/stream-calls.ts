@@ -8,10 +8,13 @@ import type { HostedCalls } from './stubs.ts';
 const REFUSAL = 'Pychain-Refusal';
 
 /** Asks the object. */
-export async function askStream(node: HostedCalls, request: StreamRequest): Promise<Response | StreamRefusal> {
+export async function askStream(
+  object: Pick<HostedCalls, 'fetch'>,
+  request: StreamRequest,
+): Promise<Response | StreamRefusal> {
   const url = `https://stream/?${new URLSearchParams({ request: JSON.stringify(request) })}`;
   const headers = request.transport === 'websocket' ? { Upgrade: 'websocket' } : undefined;
-  const response = await node.fetch(new Request(url, headers && { headers }));
+  const response = await object.fetch(new Request(url, headers && { headers }));
   const refusal = response.headers.get(REFUSAL);
   if (refusal !== null) return refusal as StreamRefusal;
   // Made anew: headers of an answer that came from elsewhere cannot be added to.
