@@ -1,7 +1,6 @@
 // How the Worker asks an object for a stream: a request, since a WebSocket does not go through RPC. Both ends are here.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
-import type { LiveNode } from '../shell/live-node.ts';
-import type { NodeStream } from './node-stream.ts';
+import type { SocketReaders } from './socket-readers.ts';
 import type { HostedCalls } from './stubs.ts';
 
 /** Where the object says why it refuses; what it answers to a reader has none. */
@@ -23,8 +22,12 @@ export async function askStream(
 }
 
 /** The object's answer. */
-export async function openStream(request: Request, sockets: NodeStream, node: LiveNode): Promise<Response> {
+export async function openStream(
+  request: Request,
+  sockets: SocketReaders,
+  events: { stream(asked: StreamRequest): Promise<Response | StreamRefusal> },
+): Promise<Response> {
   const asked = JSON.parse(new URL(request.url).searchParams.get('request') ?? '') as StreamRequest;
-  const opened = asked.transport === 'websocket' ? sockets.open(asked) : await node.stream(asked);
+  const opened = asked.transport === 'websocket' ? sockets.open(asked) : await events.stream(asked);
   return typeof opened === 'string' ? new Response(null, { headers: { [REFUSAL]: opened } }) : opened;
 }

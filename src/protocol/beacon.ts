@@ -209,6 +209,8 @@ export class Beacon {
 
   /** What has changed after a stamp, in the order in which it did, as much as fits, and the stamp at its end. */
   since(stamp: number, limit: number): { readonly news: readonly BeaconNews[]; readonly stamp: number } {
+    // From before a crash: what comes now has later stamps.
+    if (stamp >= this.#stamp) return { news: [], stamp };
     const later = [...this.#messages.values()].filter(({ changed }) => changed > stamp);
     const found = later
       .flatMap((message) => message.since(stamp).map((holder) => ({ message, holder })))

@@ -1,21 +1,31 @@
 // The beacon at work, whatever it runs in: it stores what it heard when it is time, and tells readers of its stream. Throwing it away at any time loses nothing that
 // nodes would not tell again.
-import type { BeaconSummary, CoverageDetail, CoveragePage, Sample } from '../api/ports.ts';
+import type {
+  BeaconSummary,
+  CoverageDetail,
+  CoveragePage,
+  Sample,
+  StreamRefusal,
+  StreamRequest,
+} from '../api/ports.ts';
 import { Beacon } from '../protocol/beacon.ts';
 import type { Heard, Report } from '../protocol/beacon-report.ts';
-import { BEACON_SHOWN_MAX } from '../protocol/limits.ts';
+import { BEACON_FRAME_MS, BEACON_SHOWN_MAX } from '../protocol/limits.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { Standings } from '../protocol/standing.ts';
 import type { BeaconStore } from '../protocol/store.ts';
 import type { Guid, MessageId } from '../protocol/types.ts';
+import { EventReaders } from './event-readers.ts';
 import type { Log } from './log.ts';
+import { beaconFeed } from './stream-feed.ts';
 
 export interface LiveBeaconHost {
   readonly store: BeaconStore;
   readonly network: string;
   readonly log: Log;
-  /** Something was heard that readers of the stream should see. */
-  heard(): void;
+  /** Readers over WebSockets, which are a runtime's own matter, and what tells them that something was heard. */
+  socketReaders(): number;
+  arrived(): void;
 }
 
 export class LiveBeacon {
@@ -25,9 +35,12 @@ export class LiveBeacon {
   readonly #standings = new Standings();
   #flushTimer: ReturnType<typeof setTimeout> | null = null;
   #reports = 0;
+  readonly #events: EventReaders;
+  #newsTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(host: LiveBeaconHost) {
     this.#host = host;
+    this.#events = new EventReaders(beaconFeed(() => this.state, host.network));
   }
 
   /** For reading only. */
@@ -46,7 +59,7 @@ export class LiveBeacon {
     const before = this.state.lastStamp;
     const heard = this.state.hear(report, isInside, now);
     this.#arm(now);
-    if (this.state.lastStamp > before) this.#host.heard();
+    if (this.state.lastStamp > before) this.#tellReaders();
     return heard;
   }
 
@@ -87,6 +100,21 @@ export class LiveBeacon {
       sample('messages', 'Messages that the beacon keeps', this.state.size),
       sample('receipts', 'Receipts that the beacon keeps', this.state.holders),
     ];
+  }
+
+  /** A stream of events. One over a WebSocket is a runtime's own matter. */
+  async stream(request: StreamRequest): Promise<Response | StreamRefusal> {
+    return request.transport === 'websocket' ? 'not-here' : this.#events.open(request);
+  }
+
+  /** A few frames a second at most; without readers the beacon does not stay awake for it. */
+  #tellReaders(): void {
+    if (this.#newsTimer !== null || this.#host.socketReaders() + this.#events.size === 0) return;
+    this.#newsTimer = setTimeout(() => {
+      this.#newsTimer = null;
+      this.#host.arrived();
+      this.#events.arrived();
+    }, BEACON_FRAME_MS);
   }
 
   #isWelcome({ guid, receipts }: Report, now: number): boolean {

@@ -54,6 +54,7 @@ import type { NodeCalls } from './node-calls.ts';
 import { NodeEffects, type Outlets } from './node-effects.ts';
 import { NodeReader } from './node-reader.ts';
 import { NodeTrust } from './node-trust.ts';
+import { nodeFeed } from './stream-feed.ts';
 
 export interface LiveNodeHost {
   readonly store: NodeStore;
@@ -85,7 +86,7 @@ export class LiveNode implements NodeCalls {
   #identity: Identity;
   #trust: NodeTrust;
   #reader: NodeReader;
-  readonly #events = new EventReaders(() => this.running().state);
+  readonly #events = new EventReaders(nodeFeed(() => this.running().state));
   #departing: Promise<void> = Promise.resolve();
   readonly #beacon: BeaconReporter | null;
   #isClosed = false;
