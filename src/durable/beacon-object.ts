@@ -29,7 +29,7 @@ export class BeaconObject extends DurableObject<Env> implements BeaconCalls {
     this.#beacon = new LiveBeacon({
       store: openSqlBeaconStore(openDurableSql(ctx.storage)),
       network,
-      log: createLog('beacon', config.value.logLevel),
+      log: createLog('worker', config.value.logLevel),
       socketReaders: () => this.#sockets.size,
       arrived: () => this.#sockets.arrived(),
     });

@@ -23,8 +23,17 @@ test('the table of messages tells what is missing, and times in what suits them'
 
 test('aggregates never round coverage up to all', () => {
   const aggregate = {
-    ...{ messages: 2, deliveries: 5, duplicates: 0, complete: 1, coverage: 0.9999, hops_max: 2 },
-    ...{ t50: 0.2, t95: 1.5, t100: 240, t95_p95: null, deliveries_per_member: 1 },
+    messages: 2,
+    deliveries: 5,
+    duplicates: 0,
+    complete: 1,
+    coverage: 0.9999,
+    t50: 0.2,
+    t95: 1.5,
+    t100: 240,
+    t95_p95: null,
+    hops_max: 2,
+    deliveries_per_member: 1,
   };
   const nothing = { ...aggregate, messages: 0, coverage: null, deliveries_per_member: null };
   const lines = summaryLines({ time: 0, network: 'net', members: 1, hour: nothing, day: aggregate });

@@ -49,8 +49,8 @@ async function shownBy(bases: readonly string[], id: string) {
   const shown = await inParallel(bases, async (base) => {
     const message = (await getJson(`${base}/api/v1/messages/${id}`)) as Record<string, number>;
     const { guid } = (await getJson(`${base}/api/v1/status`)) as { guid: number };
-    const { hops = NaN, received_at: receivedAt = NaN, broadcast_timestamp: broadcastAt = NaN } = message;
-    return { guid, hops, after: hops === 0 ? 0 : Math.max(0, Math.round((receivedAt - broadcastAt) * 1000)) / 1000 };
+    const { hops = NaN, received_at: receivedAt = NaN, broadcast_timestamp: sentAt = NaN } = message;
+    return { guid, hops, after: hops === 0 ? 0 : Math.max(0, Math.round((receivedAt - sentAt) * 1000)) / 1000 };
   });
   return shown.toSorted((a, b) => a.guid - b.guid);
 }
@@ -59,7 +59,12 @@ const comparable = ({ receipts }: Detail) =>
   receipts.map(({ guid, hops, after }) => ({ guid, hops, after })).toSorted((a, b) => a.guid - b.guid);
 
 it('has the nodes’ own figures after one was down, and delivers nothing less while the beacon hangs or fails', async () => {
-  const network = await startFaulty(6, { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', FANOUT: '2' });
+  const network = await startFaulty(6, {
+    NETWORK_SYNC_INTERVAL: '3600',
+    NETWORK_SYNC_JITTER: '0',
+    FANOUT: '2',
+    BEACON: 'on',
+  });
   const bases = basesOf(network);
   try {
     // One is down, and gets its copies later.
@@ -99,10 +104,10 @@ it('has the nodes’ own figures after one was down, and delivers nothing less w
 });
 
 it('hears from members elsewhere too, of another deployment and on servers of their own; the other deployment has none', async () => {
-  const deployments = await startDeployments(2, 2, {});
+  const deployments = await startDeployments(2, 2, { BEACON: 'on' });
   const [first, second] = deployments;
   if (!first || !second) throw new Error('assertion failed: two deployments');
-  const peers = await Peers.start(1, first.url, {});
+  const peers = await Peers.start(1, first.url, { BEACON: 'on' });
   try {
     const places = placesOf(deployments, peers.urls);
     await allTrust(places);
