@@ -125,8 +125,9 @@ export class TrackedMessage {
 
   /** Somebody has it. False where that is known. */
   add(holder: Holder): boolean {
-    const holders = this.#unpacked();
+    const holders = this.#read();
     if (holders.has(holder.guid)) return false;
+    this.#holders = holders;
     holders.set(holder.guid, holder);
     this.#count++;
     if (this.#wasLive(holder.guid)) this.#received++;
@@ -148,23 +149,23 @@ export class TrackedMessage {
     this.rank = rank;
     if (isSame) return;
     this.#received = 0;
-    for (const guid of this.#unpacked().keys()) if (this.#wasLive(guid)) this.#received++;
+    for (const guid of this.#read().keys()) if (this.#wasLive(guid)) this.#received++;
     this.#change(stamp);
   }
 
   /** Who has it, first those who had it first. */
   sorted(): Holder[] {
-    return [...this.#unpacked().values()].sort((a, b) => a.after - b.after || a.guid - b.guid);
+    return [...this.#read().values()].sort((a, b) => a.after - b.after || a.guid - b.guid);
   }
 
   /** Receipts with a later stamp, in the order in which they were heard. */
   since(stamp: number): Holder[] {
-    return [...this.#unpacked().values()].filter((holder) => holder.stamp > stamp);
+    return [...this.#read().values()].filter((holder) => holder.stamp > stamp);
   }
 
   /** Members live then who have it not yet, ascending, at most `limit`. */
   missing(limit: number): Guid[] {
-    const holders = this.#unpacked();
+    const holders = this.#read();
     const missing: Guid[] = [];
     for (const [first, last] of this.view.intervals) {
       for (let guid = first; guid <= last && missing.length < limit; guid++) {
@@ -209,16 +210,17 @@ export class TrackedMessage {
     return guid === this.facts.originator || isIn(this.view, guid);
   }
 
-  #unpacked(): Map<Guid, Holder> {
+  /** Not kept where it is packed: who only reads takes no memory. */
+  #read(): Map<Guid, Holder> {
     if (this.#holders) return this.#holders;
-    this.#holders = new Map();
+    const holders = new Map<Guid, Holder>();
     const flat = this.#packed === '' ? [] : this.#packed.split(',').map(Number);
     for (let index = 0; index + 3 < flat.length; index += 4) {
       const [guid = 0, after = 0, hops = 0, from = -1] = flat.slice(index, index + 4);
       // When exactly is forgotten: who goes on from before gets all of them again.
-      this.#holders.set(guid, { guid, after, hops, from: from < 0 ? null : from, stamp: this.changed });
+      holders.set(guid, { guid, after, hops, from: from < 0 ? null : from, stamp: this.changed });
     }
-    return this.#holders;
+    return holders;
   }
 
   #computed(): Figures {

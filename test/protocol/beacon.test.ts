@@ -222,8 +222,11 @@ describe('storing', () => {
         ?.sorted()
         .map(({ stamp: _stamp, ...rest }) => rest);
     expect(holders(again)).toEqual(holders(beacon));
+    // Reading takes no memory.
+    expect(again.message(idOf(1))?.isUnpacked).toBe(false);
     // What comes then changes nothing that was counted.
     again.hear(everybody()[3] as Report, true, NOW);
+    expect(again.message(idOf(1))?.isUnpacked).toBe(false);
     expect(again.summary(NOW)).toEqual(beacon.summary(NOW));
     again.hear(report(3, [], { number: 2, duplicates: [[idOf(1), 2]] }), true, NOW);
     expect(again.summary(NOW).hour.duplicates).toBe(beacon.summary(NOW).hour.duplicates + 2);
@@ -313,7 +316,9 @@ describe('reading', () => {
     let stamp = 0;
     for (let guid = 9; stamp < beacon.lastStamp; guid++) {
       const { news, stamp: next } = beacon.since(stamp, 3);
-      for (const { holders } of news) seen.push(...holders.map((holder) => holder.guid));
+      const guids = news.flatMap(({ holders }) => holders.map((holder) => holder.guid));
+      expect(guids.length).toBeLessThanOrEqual(3);
+      seen.push(...guids);
       stamp = next;
       if (guid <= 20) beacon.hear(everybody()[guid - 1] as Report, true, NOW);
     }
