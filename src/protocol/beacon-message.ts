@@ -163,6 +163,18 @@ export class TrackedMessage {
     return [...this.#read().values()].filter((holder) => holder.stamp > stamp);
   }
 
+  /** How many receipts have which later stamp. Of what is packed all have the same. */
+  countsSince(stamp: number): (readonly [stamp: number, count: number])[] {
+    if (!this.#holders) return this.changed > stamp ? [[this.changed, this.#count]] : [];
+    return this.since(stamp).map((holder) => [holder.stamp, 1]);
+  }
+
+  /** Whether there are receipts, or duplicates, between two stamps. */
+  hasNews(after: number, until: number): boolean {
+    if (this.changed > after && this.changed <= until) return true;
+    return this.#holders !== null && this.since(after).some((holder) => holder.stamp <= until);
+  }
+
   /** Members live then who have it not yet, ascending, at most `limit`. */
   missing(limit: number): Guid[] {
     const holders = this.#read();

@@ -212,19 +212,21 @@ export class Beacon {
     // From before a crash: what comes now has later stamps.
     if (stamp >= this.#stamp) return { news: [], stamp };
     const later = [...this.#messages.values()].filter(({ changed }) => changed > stamp);
-    const found = later
-      .flatMap((message) => message.since(stamp).map((holder) => ({ message, holder })))
-      .sort((a, b) => a.holder.stamp - b.holder.stamp);
-    const cut = found.length > limit ? (found[limit - 1]?.holder.stamp ?? stamp) : this.#stamp;
-    const news = new Map<TrackedMessage, Holder[]>();
-    for (const message of later) if (message.changed <= cut) news.set(message, []);
-    for (const { message, holder } of found) {
-      if (holder.stamp > cut) break;
-      const holders = news.get(message) ?? [];
-      news.set(message, holders);
-      holders.push(holder);
+    const counts = later.flatMap((message) => message.countsSince(stamp)).sort(([a], [b]) => a - b);
+    let cut = this.#stamp;
+    let total = 0;
+    for (const [at, count] of counts) {
+      total += count;
+      if (total < limit) continue;
+      cut = at;
+      break;
     }
-    return { news: [...news].map(([message, holders]) => ({ message, holders })), stamp: cut };
+    const news = later.flatMap((message): BeaconNews[] => {
+      if (!message.hasNews(stamp, cut)) return [];
+      const holders = message.since(stamp).filter((holder) => holder.stamp <= cut);
+      return [{ message, holders }];
+    });
+    return { news, stamp: cut };
   }
 
   #receive(guid: Guid, receipt: Receipt, view: View, rank: Rank, now: Millis): void {

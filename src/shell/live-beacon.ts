@@ -58,8 +58,8 @@ export class LiveBeacon {
     this.#reports++;
     const before = this.state.lastStamp;
     const heard = this.state.hear(report, isInside, now);
-    this.#arm(now);
     if (this.state.lastStamp > before) this.#tellReaders();
+    this.#arm(now);
     return heard;
   }
 
@@ -110,11 +110,14 @@ export class LiveBeacon {
   /** A few frames a second at most; without readers the beacon does not stay awake for it. */
   #tellReaders(): void {
     if (this.#newsTimer !== null || this.#host.socketReaders() + this.#events.size === 0) return;
-    this.#newsTimer = setTimeout(() => {
-      this.#newsTimer = null;
-      this.#host.arrived();
-      this.#events.arrived();
-    }, BEACON_FRAME_MS);
+    this.#newsTimer = setTimeout(() => this.#tellNow(), BEACON_FRAME_MS);
+  }
+
+  #tellNow(): void {
+    if (this.#newsTimer !== null) clearTimeout(this.#newsTimer);
+    this.#newsTimer = null;
+    this.#host.arrived();
+    this.#events.arrived();
   }
 
   #isWelcome({ guid, receipts }: Report, now: number): boolean {
@@ -136,6 +139,8 @@ export class LiveBeacon {
   }
 
   #flush(): void {
+    // What is stored forgets when each receipt was heard: whoever was told a part of a message would get all of it again.
+    if (this.#newsTimer !== null) this.#tellNow();
     try {
       this.state.flush(Date.now());
     } catch (cause) {
