@@ -1,4 +1,4 @@
-// Three projects: `protocol` runs in Node.js, `worker` in workerd next to the Worker of wrangler.toml, `e2e` starts whole
+// Four projects: `protocol` runs in Node.js, `worker` and `worker-beacon` in workerd next to the Worker of wrangler.toml, `e2e` starts whole
 // networks. scripts/test.mjs runs one after the other.
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
@@ -17,7 +17,28 @@ const WORKER_VARIABLES = {
   // Enough to see that work is asked for, little enough to be done often.
   POW_BITS: '8',
   ADMIN_TOKEN: 'admin-token-for-tests',
+  // Only the tests of the beacon have one.
+  BEACON: 'off',
 };
+
+/** A project of tests in workerd. */
+function workerProject(
+  name: string,
+  files: { include: string[]; exclude?: string[] },
+  bindings: Record<string, string>,
+) {
+  return {
+    plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings } })],
+    test: {
+      name,
+      ...files,
+      testTimeout: 30_000,
+      hookTimeout: 30_000,
+      // It ships ES modules without saying so.
+      deps: { optimizer: { ssr: { enabled: true, include: ['itty-durable'] } } },
+    },
+  };
+}
 
 export default defineConfig({
   test: {
@@ -31,19 +52,16 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      {
-        plugins: [
-          cloudflareTest({ wrangler: { configPath: './wrangler.toml' }, miniflare: { bindings: WORKER_VARIABLES } }),
-        ],
-        test: {
-          name: 'worker',
-          include: ['test/worker/**/*.test.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
-          // It ships ES modules without saying so.
-          deps: { optimizer: { ssr: { enabled: true, include: ['itty-durable'] } } },
-        },
-      },
+      workerProject(
+        'worker',
+        { include: ['test/worker/**/*.test.ts'], exclude: ['test/worker/beacon*.test.ts'] },
+        WORKER_VARIABLES,
+      ),
+      workerProject(
+        'worker-beacon',
+        { include: ['test/worker/beacon*.test.ts'] },
+        { ...WORKER_VARIABLES, BEACON: 'on' },
+      ),
       {
         test: {
           name: 'e2e',

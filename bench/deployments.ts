@@ -27,6 +27,7 @@ export const NEIGHBOURLY: Readonly<Record<string, string>> = {
   NETWORK_SYNC_INTERVAL: '1',
   NETWORK_SYNC_JITTER: '0.5',
   ADMIN_TOKEN: TOKEN,
+  BEACON: 'off',
 };
 
 /** workerd says so where a wake did what an alarm was due for, and set the next one, right before it rang: seen while many join on a busy machine. */

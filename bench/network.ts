@@ -67,7 +67,9 @@ export async function startMeasured(
   const started = performance.now();
   const listenOn = port ?? (await freePort('127.0.0.1', 0));
   const options = { nodes, host: '127.0.0.1', port: listenOn, storageDir, onLog, bundle, ...rest };
-  const network = await startLocalNetwork({ ...options, vars: { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, ...vars } });
+  // Figures are those of delivery alone: the beacon has its own.
+  const common = { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, BEACON: 'off' };
+  const network = await startLocalNetwork({ ...options, vars: { ...common, ...vars } });
   await eventually(`${nodes} nodes join`, async () => {
     await network.cron();
     return ((await getJson(`${network.url}/api/v1/status`)) as { max_guid: number }).max_guid >= nodes;

@@ -39,6 +39,7 @@ const steps = [
   ...tsconfigs().map((path) => ({ name: `types:${path}`, run: () => check('tsc', ['-p', path]) })),
   { name: 'protocol', run: () => vitest('protocol', 5 * MINUTE_MS) },
   { name: 'worker', run: () => vitest('worker', 10 * MINUTE_MS) },
+  { name: 'worker-beacon', run: () => vitest('worker-beacon', 5 * MINUTE_MS) },
   { name: 'e2e', run: () => vitest('e2e', 30 * MINUTE_MS) },
   ...environments().map((name) => ({ name: `deploy:${name ?? 'default'}`, run: () => dryDeploy(name) })),
 ];

@@ -30,6 +30,8 @@ export interface Config {
   readonly admission: 'signed' | 'open';
   /** What takes the network's messages; null: nothing. */
   readonly handler: HandlerConfig | null;
+  /** Who is told when nodes first have a message: this deployment's own beacon, nobody, or the beacon of a deployment elsewhere. */
+  readonly beacon: 'here' | 'off' | { readonly url: string };
 }
 
 /** The application's side of a node. `webhook` null: the service binding HANDLER. */
@@ -107,6 +109,13 @@ export const VARIABLES: readonly Variable[] = [
     allowed: 'on or off; on only where PUBLIC_URL is a loopback address',
     secret: false,
   },
+  {
+    name: 'BEACON',
+    default: 'on',
+    allowed:
+      'on, off, or the https URL of a deployment elsewhere, with no path, query or credentials (http and loopback with LOCAL_PEERS=on)',
+    secret: false,
+  },
   { name: 'HANDLER_NODE', default: '1', allowed: `${whole(1, NODE_COUNT_MAX)}, NODE_COUNT at most`, secret: false },
   {
     name: 'HANDLER_URL',
@@ -126,7 +135,7 @@ export const VARIABLES: readonly Variable[] = [
 ];
 
 /** Variables of the design that this version does not have: ignoring them would leave a network other than what was asked for. */
-const NOT_YET = ['NODE_ADDRESSES', 'BEACON'];
+const NOT_YET = ['NODE_ADDRESSES'];
 
 /**
  * Checks the environment. Unset and empty mean the default; unknown names are left alone, since a Worker's environment
@@ -156,7 +165,8 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     // Refused in production: there, peers' addresses would lead into the operator's own network.
     return text === 'on' && publicUrl !== null && LOOPBACK.test(new URL(publicUrl).hostname) ? true : null;
   });
-  const bootNode = read('BOOT_NODE', (text) => parseBootNode(text, publicUrl, localPeers ?? false));
+  const bootNode = read('BOOT_NODE', (text) => parseElsewhere(text, publicUrl, localPeers ?? false));
+  const beacon = read('BEACON', (text) => parseBeacon(text, bootNode, publicUrl, localPeers ?? false));
   const adminToken = read('ADMIN_TOKEN', matching(TOKEN));
   const joinToken = read('JOIN_TOKEN', matching(TOKEN));
   const handler = readHandler(read, env, nodeCount ?? 1, localPeers ?? false);
@@ -195,6 +205,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
     joinToken,
     admission: admission ?? 'signed',
     handler,
+    beacon: beacon ?? 'off',
   });
 }
 
@@ -233,7 +244,21 @@ function callableFault(publicUrl: string | null, localPeers: boolean): ConfigErr
   return fault && { variable: 'PUBLIC_URL', value: publicUrl, allowed: `${allowed}: https, a public name, no port` };
 }
 
-function parseBootNode(text: string, publicUrl: string | null, localPeers: boolean): string | null {
+/** On means the beacon of the boot node's deployment. */
+function parseBeacon(
+  text: string,
+  bootNode: string | null,
+  publicUrl: string | null,
+  localPeers: boolean,
+): Config['beacon'] | null {
+  if (text === 'off') return text;
+  if (text === 'on') return bootNode === null ? 'here' : { url: bootNode };
+  const url = parseElsewhere(text, publicUrl, localPeers);
+  return url === null ? null : { url };
+}
+
+/** URL of another deployment, or of a server. */
+function parseElsewhere(text: string, publicUrl: string | null, localPeers: boolean): string | null {
   const url = parseUrl(text);
   if (url === null || url === publicUrl) return null;
   const isLocal = localPeers && LOOPBACK.test(new URL(url).hostname);

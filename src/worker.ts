@@ -2,6 +2,7 @@
 import { createApp } from './api/app.ts';
 import { formatConfigError, readConfig, type Config } from './config.ts';
 import { tick } from './cron/tick.ts';
+import { BeaconObject } from './durable/beacon-object.ts';
 import { BootObject } from './durable/boot-object.ts';
 import type { Env } from './durable/env.ts';
 import { createGateways } from './durable/gateway.ts';
@@ -12,7 +13,7 @@ import { consume, INSIDE, OUTSIDE } from './queue/consumer.ts';
 import { reportDeadLetters } from './queue/dead-letters.ts';
 import { env as startEnv } from 'cloudflare:workers';
 
-export { BootObject, NodeObject };
+export { BeaconObject, BootObject, NodeObject };
 
 /** Read once, when the Worker starts: a wrong value stops a deployment with one line that names it. */
 const config = checkedConfig(startEnv as unknown as Record<string, unknown>);

@@ -125,6 +125,12 @@ describe('configuration', () => {
     ['LOCAL_PEERS', 'ON'],
     ['LOCAL_PEERS', 'true'],
     ['LOCAL_PEERS', '1'],
+    ['BEACON', 'ON'],
+    ['BEACON', 'true'],
+    ['BEACON', 'http://beacon.example'],
+    ['BEACON', 'https://beacon.example/path'],
+    ['BEACON', 'https://user:secret@beacon.example'],
+    ['BEACON', 'beacon.example'],
     ['HANDLER_NODE', '0'],
     ['HANDLER_NODE', '5'],
     ['HANDLER_URL', 'https://app.example/hook'],
@@ -139,6 +145,23 @@ describe('configuration', () => {
     expect(line).toContain(VARIABLES.find((variable) => variable.name === name)?.allowed);
     // A secret is not shown, not even a wrong one.
     expect(line.includes(value)).toBe(!/_(TOKEN|SECRET)$/.test(name));
+  });
+
+  it.each([
+    [{}, 'here'],
+    [{ BEACON: 'on' }, 'here'],
+    [{ BEACON: 'off' }, 'off'],
+    [{ BEACON: 'https://Beacon.example/' }, { url: 'https://beacon.example' }],
+    [{ BOOT_NODE: 'https://boot.example' }, { url: 'https://boot.example' }],
+    [{ BOOT_NODE: 'https://boot.example', BEACON: 'https://other.example' }, { url: 'https://other.example' }],
+    [{ BOOT_NODE: 'https://boot.example', BEACON: 'off' }, 'off'],
+  ])('the beacon is that of the boot node, unless it is told otherwise: %j', (env, beacon) => {
+    expect(readConfig({ PUBLIC_URL: 'https://joiner.net', ...env })).toMatchObject({ ok: true, value: { beacon } });
+  });
+
+  it('BEACON is not the URL of this deployment: that is "on"', () => {
+    const config = readConfig({ PUBLIC_URL: 'https://joiner.net', BEACON: 'https://JOINER.net/' });
+    expect(config).toMatchObject({ ok: false, error: [{ variable: 'BEACON' }] });
   });
 
   it('an open network is one that clients of the original may join', () => {
@@ -291,7 +314,7 @@ describe('configuration', () => {
     expect(secret.toSorted()).toEqual(['ADMIN_TOKEN', 'HANDLER_SECRET', 'JOIN_TOKEN']);
   });
 
-  it.each(['NODE_ADDRESSES', 'BEACON'])('%s is refused, not ignored: it is not there yet', (name) => {
+  it.each(['NODE_ADDRESSES'])('%s is refused, not ignored: it is not there yet', (name) => {
     const config = readConfig({ [name]: 'https://boot.example' });
     expect(!config.ok && config.error.map(formatConfigError)).toEqual([
       `${name}=(set) is not allowed: give nothing: this version does not support it`,

@@ -3,9 +3,10 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import { backupRoutes } from './backup-routes.ts';
+import { beaconRoutes } from './beacon-routes.ts';
 import { bootRoutes, messageRefusals } from './boot-routes.ts';
 import { commonRoutes } from './common-routes.ts';
-import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BootEnv, NodeApiOptions, NodeEnv } from './env.ts';
+import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BeaconEnv, BootEnv, NodeApiOptions, NodeEnv } from './env.ts';
 import { leaveRoutes } from './leave-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { documentEndpoint } from './openapi.ts';
@@ -36,12 +37,16 @@ const PATH_CHARS_MAX = 200;
 export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   const app = frame(config, log, (path) => nodeName(path, config));
   app.use('/n/:slot/*', chooseNode(gateways, config));
+  // Before the boot node's: there may be a beacon without one.
+  const ofBeacon = beaconRoutes(config);
+  app.use(`${BOOT_BASE}/beacon/*`, chooseBeacon(gateways));
+  app.route(BOOT_BASE, mount(ofBeacon, config, log));
   app.use(`${BOOT_BASE}/*`, chooseBoot(gateways));
   const ofBoot = [...bootRoutes(config), ...backupRoutes];
   mountNode(app, NODE_BASE, config, log);
   app.route(BOOT_BASE, mount(commonRoutes, config, log));
   app.route(BOOT_BASE, mount(ofBoot, config, log));
-  app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...ofBoot])], config, log));
+  app.route(BOOT_BASE, mount([documentEndpoint([...commonRoutes, ...ofBoot, ...ofBeacon])], config, log));
   app.route(BOOT_BASE, messageRefusals());
   app.get('/', (c) => {
     const nodes = config.nodeCount === 0 ? [] : [`/n/1/api/v1/status`];
@@ -152,6 +157,14 @@ function answeredBy(node: NodeGateway): MiddlewareHandler<NodeEnv> {
   return async (c, next) => {
     c.set('node', node);
     c.set('directory', node);
+    await next();
+  };
+}
+
+function chooseBeacon(gateways: Gateways): MiddlewareHandler<BeaconEnv> {
+  return async (c, next) => {
+    if (gateways.beacon === null) throw new ProblemError('no-beacon', 'this deployment has no beacon');
+    c.set('beacon', gateways.beacon);
     await next();
   };
 }

@@ -1,7 +1,7 @@
 // What every route of the API can count on: its settings, the log, and what middleware puts into the context.
 import type { ProtocolConfig } from '../protocol/config.ts';
 import type { Guid, JsonValue } from '../protocol/types.ts';
-import type { BootGateway, Gateways, NodeGateway } from './ports.ts';
+import type { BeaconGateway, BootGateway, Gateways, NodeGateway } from './ports.ts';
 
 /** What the API needs to know of the deployment's configuration. */
 export interface ApiConfig {
@@ -73,6 +73,10 @@ export interface CommonEnv {
 
 export interface NodeEnv {
   Variables: CommonEnv['Variables'] & { node: NodeGateway };
+}
+
+export interface BeaconEnv {
+  Variables: ApiEnv['Variables'] & { beacon: BeaconGateway };
 }
 
 export interface BootEnv {

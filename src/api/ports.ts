@@ -2,6 +2,9 @@
 // peer answers from its own process. Answers are plain data in the protocol's own units (milliseconds, camelCase).
 import type { SignedCall } from '../crypto/http-signature.ts';
 import type { FieldFault } from '../protocol/allocation.ts';
+import type { Aggregate } from '../protocol/beacon-aggregates.ts';
+import type { Coverage, Holder } from '../protocol/beacon-message.ts';
+import type { Heard, Report } from '../protocol/beacon-report.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
 import type { EntryFault, MergeCounts } from '../protocol/boot-restore.ts';
@@ -180,8 +183,45 @@ export interface BootGateway {
   raiseFloor(guid: Guid): Promise<Result<{ readonly maxGuid: Guid }, FieldFault>>;
 }
 
+/** Messages as the beacon sees them, newest first. */
+export interface CoveragePage {
+  readonly messages: readonly Coverage[];
+  readonly next: string | null;
+}
+
+/** A message with who has it, first those who had it first, and who has not: BEACON_SHOWN_MAX of each at most. */
+export interface CoverageDetail extends Coverage {
+  readonly receipts: readonly Omit<Holder, 'stamp'>[];
+  readonly missing: readonly Guid[];
+}
+
+export interface BeaconSummary {
+  readonly time: Millis;
+  readonly network: string;
+  /** Live members, as it was told last. */
+  readonly members: number;
+  readonly hour: Aggregate;
+  readonly day: Aggregate;
+  /** Messages that are kept, and when the oldest was broadcast. */
+  readonly kept: { readonly messages: number; readonly oldest: Millis | null };
+}
+
+export interface BeaconGateway {
+  /** A cursor that is not ours gives null. */
+  messages(cursor: string | null, limit: number, originator: Guid | null): Promise<CoveragePage | null>;
+  message(id: MessageId): Promise<CoverageDetail | null>;
+  summary(): Promise<BeaconSummary>;
+  stream(request: StreamRequest): Promise<Response | StreamRefusal>;
+  /** Whether a caller's certificate proves who it is. */
+  admit(call: SignedCall): Promise<Admission>;
+  /** Takes what a member elsewhere reports of itself; null: it comes too often. */
+  hear(report: Report): Promise<Heard | null>;
+}
+
 /** Everything that the API serves. */
 export interface Gateways {
+  /** Null where this deployment has no beacon. */
+  readonly beacon: BeaconGateway | null;
   /** Null where this deployment hosts no boot node. */
   readonly boot: BootGateway | null;
   /** The hosted node of a slot; null where the slot is outside 1..NODE_COUNT. */

@@ -16,6 +16,7 @@ export const PROBLEMS = {
   'not-found': { status: 404, title: 'Not found' },
   'no-such-slot': { status: 404, title: 'No such node in this deployment' },
   'no-boot-node': { status: 404, title: 'No boot node in this deployment' },
+  'no-beacon': { status: 404, title: 'No beacon in this deployment' },
   'no-such-stream': { status: 404, title: 'No such stream' },
   'not-at-boot-node': { status: 404, title: 'Not at the boot node' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },

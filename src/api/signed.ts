@@ -4,18 +4,21 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { isSigned, precheckRequest, verifyRequest, type SignatureFault } from '../crypto/http-signature.ts';
 import { TokenBucket } from '../protocol/token-bucket.ts';
 import { readBody } from './body.ts';
-import type { ApiEnv, ApiLog, Caller, NodeEnv } from './env.ts';
+import type { ApiEnv, ApiLog, BeaconEnv, Caller, NodeEnv } from './env.ts';
 import { ask } from './failures.ts';
 import { busy, notJoined, ProblemError, unauthenticated } from './problem.ts';
 
-/** Who may call: a certified peer, whoever has a key, or anybody, who is then believed nothing. */
-export type Signing = 'peer' | 'key' | 'optional';
+/** Who may call: a certified peer of the node, a certified member, whoever has a key, or anybody, who is then believed nothing. */
+export type Signing = 'peer' | 'member' | 'key' | 'optional';
 
 /** Refusals that are logged, a second and at once: strangers must not fill the log. */
 const LOGGED_PER_SECOND = 5;
 const LOGGED_BURST = 50;
 
-/** Middleware that sets `caller`. `peer` and `optional` are for nodes, whose gateway looks at certificate, standing and nonce. */
+/**
+ * Middleware that sets `caller`. `peer` and `optional` are for nodes, whose gateway looks at certificate, standing and nonce; `member` is for the
+ * beacon, whose gateway looks at the certificate: what it is told twice counts once.
+ */
 export function requireSignature(signing: Signing, log: ApiLog): MiddlewareHandler<ApiEnv> {
   const logged = new TokenBucket(LOGGED_PER_SECOND, LOGGED_BURST, 0);
   const refuse = (c: Context<ApiEnv>, reason: SignatureFault): never => {
@@ -37,7 +40,11 @@ export function requireSignature(signing: Signing, log: ApiLog): MiddlewareHandl
     const { publicKey, credential, nonce } = verified.value;
     if (signing !== 'key') {
       if (credential === null) return refuse(c, 'no-certificate');
-      const admission = await ask(() => (c as unknown as Context<NodeEnv>).var.node.admit(verified.value));
+      const admission = await ask(() =>
+        signing === 'member'
+          ? (c as unknown as Context<BeaconEnv>).var.beacon.admit(verified.value)
+          : (c as unknown as Context<NodeEnv>).var.node.admit(verified.value),
+      );
       if (admission !== 'ok') throw refusalOf(admission) ?? refuse(c, admission);
     }
     const caller: Caller = { publicKey, guid: credential?.guid ?? null, nonce };

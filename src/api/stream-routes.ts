@@ -1,8 +1,9 @@
 // The stream of a node's messages, over a WebSocket or as Server-Sent Events (WHATWG HTML, section 9.2).
 import type { Context } from 'hono';
-import type { ApiConfig, NodeEnv } from './env.ts';
+import type * as z from 'zod';
+import type { ApiConfig, ApiEnv, NodeEnv } from './env.ts';
 import { ask } from './failures.ts';
-import type { StreamRefusal } from './ports.ts';
+import type { StreamRefusal, StreamRequest } from './ports.ts';
 import { ProblemError, unknownCursor } from './problem.ts';
 import { refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint, type Reply } from './route.ts';
@@ -27,22 +28,35 @@ const getStream = defineRoute({
 export function streamRoutes(config: Pick<ApiConfig, 'clientAddressHeader'>): Endpoint<NodeEnv>[] {
   return [
     serve(getStream, async (c: Context<NodeEnv>, { query, headers }) => {
-      const { 'last-event-id': lastEventId, upgrade } = headers;
-      const { clientAddressHeader } = config;
-      const address = clientAddressHeader === null ? undefined : c.req.header(clientAddressHeader);
-      const opened = await ask(() =>
-        c.var.node.stream({
-          transport: upgrade?.toLowerCase() === 'websocket' ? 'websocket' : 'events',
-          // An EventSource that comes back sends the query that it began with.
-          cursor: lastEventId || (query.cursor ?? null),
-          events: query.event ?? [],
-          network: address === undefined ? null : networkOf(address),
-        }),
-      );
-      if (typeof opened === 'string') throw refusalOf(opened);
-      return opened as Reply<typeof getStream>;
+      const asked = { cursor: query.cursor ?? null, events: query.event ?? [] };
+      return (await openStream(c, (request) => c.var.node.stream(request), asked, headers, config)) as Reply<
+        typeof getStream
+      >;
     }),
   ];
+}
+
+/** Opens a stream for a caller, whoever has it. Throws the problem where it is refused. */
+export async function openStream<E extends ApiEnv>(
+  c: Context<E>,
+  open: (request: StreamRequest) => Promise<Response | StreamRefusal>,
+  { cursor, events }: Pick<StreamRequest, 'cursor' | 'events'>,
+  headers: z.output<typeof schemas.streamHeaders>,
+  { clientAddressHeader }: Pick<ApiConfig, 'clientAddressHeader'>,
+): Promise<Response> {
+  const { 'last-event-id': lastEventId, upgrade } = headers;
+  const address = clientAddressHeader === null ? undefined : c.req.header(clientAddressHeader);
+  const opened = await ask(() =>
+    open({
+      transport: upgrade?.toLowerCase() === 'websocket' ? 'websocket' : 'events',
+      // An EventSource that comes back sends the query that it began with.
+      cursor: lastEventId || cursor,
+      events,
+      network: address === undefined ? null : networkOf(address),
+    }),
+  );
+  if (typeof opened === 'string') throw refusalOf(opened);
+  return opened;
 }
 
 function refusalOf(refusal: StreamRefusal): ProblemError {

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { BACKUP_PAGE_MAX } from '../protocol/limits.ts';
 import { CliError, EXIT, errorCode, errorLine, printable } from './errors.ts';
+import * as beaconSchemas from './beacon-schemas.ts';
 import * as schemas from './schemas.ts';
 
 /** A slot number, the boot node, or the one node that a URL is of itself. */
@@ -30,6 +31,15 @@ export interface Client {
   /** Has a node leave the network, or come back. */
   setMember(node: NodeName, isMember: boolean): Promise<schemas.Membership>;
   readonly backup: BackupClient;
+  readonly beacon: BeaconClient;
+}
+
+/** What the beacon of the deployment tells. */
+export interface BeaconClient {
+  /** The newest first. */
+  messages(limit: number): Promise<beaconSchemas.CoveragePage>;
+  message(id: string): Promise<beaconSchemas.CoverageDetail>;
+  summary(): Promise<beaconSchemas.BeaconSummary>;
 }
 
 /** What keeps the boot node's allocations. All of it needs the operator's token. */
@@ -102,6 +112,11 @@ export function createClient(options: ClientOptions): Client {
     setMember: (node, isMember) =>
       operate(schemas.membershipSchema, 'POST', `${api(node)}/network/${isMember ? 'return' : 'leave'}`),
     backup: backupClient(`${api('boot')}/boot`, operate),
+    beacon: {
+      messages: (limit) => get(beaconSchemas.coveragePageSchema, `${api('boot')}/beacon/messages?limit=${limit}`),
+      message: (id) => get(beaconSchemas.coverageDetailSchema, `${api('boot')}/beacon/messages/${id}`),
+      summary: () => get(beaconSchemas.beaconSummarySchema, `${api('boot')}/beacon/summary`),
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 // The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
+import { beacon, type BeaconArguments } from './beacon.ts';
 import {
   exportBackup,
   importBackup,
@@ -118,6 +119,10 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .option('--cursor <cursor>', 'where to begin: oldest, now, or the cursor that --json told', 'now')
     .option('--event <name>', 'only events of this name; may be given several times', collect, [])
     .action(async (node: string | undefined, options: StreamArguments) => done(await stream(node, options)));
+  onNetwork(root.command('beacon').description('how messages come through: the recent ones, or one with its curve'))
+    .argument('[id]', 'id of a message, or how it begins')
+    .option('--limit <count>', 'how many of the recent ones', '20')
+    .action(async (id: string | undefined, options: BeaconArguments) => done(await beacon(id, options)));
   root
     .command('tail')
     .description('follow the logs of a local network')

@@ -4,6 +4,8 @@ export interface Env {
   readonly NODES: DurableObjectNamespace;
   /** Only boot-facade.ts talks to it. */
   readonly BOOT: DurableObjectNamespace;
+  /** Only stubs.ts talks to it. */
+  readonly BEACONS: DurableObjectNamespace;
   readonly DELIVERIES: Queue<string>;
   /** Jobs for peers outside, which may keep a caller waiting. */
   readonly OUTBOUND: Queue<string>;

@@ -17,12 +17,14 @@ import { LiveNode } from '../shell/live-node.ts';
 import { createLog, type Log } from '../shell/log.ts';
 import type { Outlets } from '../shell/node-effects.ts';
 import { peerClient } from '../shell/outside.ts';
+import { nodeFeed } from '../shell/stream-feed.ts';
 import { withTimeout } from '../shell/timeout.ts';
 import { openSqlNodeStore } from '../store/sql-node-store.ts';
+import { tellBeacon } from './beacon-gateway.ts';
 import { bootAccess } from './boot-access.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
-import { NodeStream } from './node-stream.ts';
+import { SocketReaders } from './socket-readers.ts';
 import { openStream } from './stream-calls.ts';
 import { nodeStub, slotOf, type HostedCalls } from './stubs.ts';
 
@@ -56,7 +58,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
   readonly #store: NodeStore;
   readonly #log: Log;
   readonly #address: string;
-  readonly #stream: NodeStream;
+  readonly #stream: SocketReaders;
   #node: LiveNode | null = null;
   #alarm: Promise<void> = Promise.resolve();
   #alarmsSet = 0;
@@ -70,7 +72,10 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     const slot = knownSlot(ctx, this.#store.meta);
     this.#log = createLog(slot, config.value.logLevel);
     this.#address = `${config.value.protocol.hostedPrefix}${slot}`;
-    this.#stream = new NodeStream(ctx, () => this.#live().running().state);
+    this.#stream = new SocketReaders(
+      ctx,
+      nodeFeed(() => this.#live().running().state),
+    );
     const identity = readIdentity(this.#store.meta, this.#address);
     if (identity) this.#start(identity);
     // Once in a node's life, and when its address changes: keys and signatures are made asynchronously, and nobody may come in
@@ -237,6 +242,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     return {
       ...boot,
       client: peerClient(this.#config),
+      tellBeacon: tellBeacon(node, this.env, this.#config),
       join: async () => {
         if (this.#address === this.#config.protocol.hostedPrefix) throw new Error('this object has no slot');
         return await boot.join();

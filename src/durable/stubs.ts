@@ -1,5 +1,8 @@
 // Which object a slot or an address means.
+import type { BeaconSummary, CoverageDetail, CoveragePage, Sample } from '../api/ports.ts';
 import type { Config } from '../config.ts';
+import type { Heard, Report } from '../protocol/beacon-report.ts';
+import type { Guid, MessageId } from '../protocol/types.ts';
 import type { NodeCalls } from '../shell/node-calls.ts';
 import type { Env } from './env.ts';
 
@@ -13,6 +16,25 @@ export interface HostedCalls extends NodeCalls {
 export function nodeStub(env: Env, slot: number): HostedCalls {
   // The stub's own type rewrites every result into RPC types too deep for the compiler; plain data comes out as it went in.
   return env.NODES.get(env.NODES.idFromName(String(slot))) as unknown as HostedCalls;
+}
+
+/** What this Worker calls on the beacon. */
+export interface BeaconCalls {
+  hear(report: Report, isInside: boolean): Promise<Heard | null>;
+  messages(cursor: string | null, limit: number, originator: Guid | null): Promise<CoveragePage | null>;
+  message(id: MessageId): Promise<CoverageDetail | null>;
+  summary(): Promise<BeaconSummary>;
+  samples(): Promise<readonly Sample[]>;
+  /** Only stream-calls.ts makes these. */
+  fetch(request: Request): Promise<Response>;
+}
+
+/** Name of the one beacon of a deployment. */
+const BEACON_NAME = 'beacon';
+
+/** The beacon of this deployment. */
+export function beaconStub(env: Env): BeaconCalls {
+  return env.BEACONS.get(env.BEACONS.idFromName(BEACON_NAME)) as unknown as BeaconCalls;
 }
 
 /** Slot of one of this deployment's own addresses; null for any other. */

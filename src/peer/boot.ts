@@ -101,13 +101,14 @@ export class PeerBoot {
   #serve(): Promise<Listening> {
     const { config, host, port, address, proxyHeader, log } = this.#options;
     const boot = bootGateway({
+      hasBeacon: false,
       boot: this.#boot,
       config,
       client: this.#client,
       announce: () => this.#announce('announcePatiently'),
     });
     const app = createApp({
-      gateways: { boot, node: () => null },
+      gateways: { boot, node: () => null, beacon: null },
       config: { ...config, clientAddressHeader: CLIENT_HEADER },
       log: (_node, level, event, fields) => log(level, 'api', event, fields),
     });

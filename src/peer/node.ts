@@ -12,6 +12,7 @@ import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
 import type { Guid, Result } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
+import { beaconElsewhere } from '../shell/beacon-elsewhere.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
 import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity } from '../shell/identity.ts';
@@ -86,6 +87,7 @@ export class PeerNode {
       now: () => Date.now(),
     });
     const client = peerClient(config, createCallOut(protocol.localPeers, stop));
+    const beaconUrl = beaconOf(config, boot);
     this.#alarm = new Alarm(
       () => this.#node.alarm(),
       (cause) => log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) }),
@@ -95,7 +97,11 @@ export class PeerNode {
         store: this.#store,
         config,
         log,
-        outlets: (node) => this.#outlets(node, client, joins),
+        outlets: (node) => ({
+          ...this.#outlets(node, client, joins),
+          // Where it is, is the operator's word, as with the boot node.
+          tellBeacon: beaconUrl === null ? null : beaconElsewhere(node, beaconUrl, callBoot),
+        }),
         handle: options.handle ?? webhookOf(config, stop),
         setAlarm: (at) => {
           this.#alarmsSet++;
@@ -239,7 +245,7 @@ export class PeerNode {
     return await PeerNode.start({ boot, config, host, port, proxyHeader, log, address, base, handle, storageDir });
   }
 
-  #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Outlets {
+  #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Omit<Outlets, 'tellBeacon'> {
     return {
       client,
       ...bootElsewhere(node, this.#options.config, joins),
@@ -282,6 +288,12 @@ export class PeerNode {
     this.#sql.close();
     this.#hangUp.abort(new Error('the node has stopped'));
   }
+}
+
+/** Where the beacon is: that of the boot node, unless it is told otherwise; null: nobody is told. */
+function beaconOf({ beacon }: Config, boot: string): string | null {
+  if (beacon === 'off') return null;
+  return beacon === 'here' ? boot : beacon.url;
 }
 
 /** The webhook that the operator has named, which may be in a network of the operator's own; null: there is none. */

@@ -45,6 +45,8 @@ export type CounterName =
   | 'stream_frames'
   | 'stream_cut_slow'
   | 'stream_cut_bad'
+  | 'beacon_reports'
+  | 'beacon_failures'
   /** Milliseconds in which a peer that is not trusted kept the node waiting. */
   | 'untrusted_wait_ms';
 

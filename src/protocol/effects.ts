@@ -156,7 +156,8 @@ export type Reply =
   | { readonly type: 'originated'; readonly results: readonly Result<Originated, OriginationError>[] }
   | { readonly type: 'left'; readonly result: Result<null, OriginationError> }
   | { readonly type: 'call'; readonly verdict: CallVerdict }
-  | { readonly type: 'delivered'; readonly outcomes: readonly Outcome[] }
+  /** `repeated`: ids of the duplicates, each as often as it came. */
+  | { readonly type: 'delivered'; readonly outcomes: readonly Outcome[]; readonly repeated: readonly MessageId[] }
   | { readonly type: 'sync'; readonly answer: SyncAnswer | null };
 
 export type Level = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';

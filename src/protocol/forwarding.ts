@@ -39,6 +39,8 @@ const BUSY_REPAIRS_MAX = 3;
 export interface Received {
   readonly outcomes: readonly Outcome[];
   readonly fresh: readonly Message[];
+  /** Ids of the duplicates, each as often as it came. */
+  readonly repeated: readonly MessageId[];
   readonly effects: readonly Effect[];
 }
 
@@ -78,7 +80,9 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
     if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
     if (bringer && !state.standings.takeOriginated(message.content.originator.guid, now)) return 'busy';
     bytes += size;
-    arrivals.set(message.id, { message, range: delivery.range, hops: delivery.hops, idempotencyKey: null });
+    const { range, hops } = delivery;
+    const from = bringer?.guid ?? delivery.from ?? null;
+    arrivals.set(message.id, { message, range, hops, idempotencyKey: null, from });
     return 'new';
   });
   state.mempool.append([...arrivals.values()], now);
@@ -92,7 +96,8 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
   }
   state.counters.add('deliver_calls');
   for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
-  return { outcomes, fresh: [...arrivals.values()].map(({ message }) => message), effects };
+  const fresh = [...arrivals.values()].map(({ message }) => message);
+  return { outcomes, fresh, repeated: repeated.map(([id]) => id), effects };
 }
 
 /** Whether a message is from no further ahead than two tolerated clocks are apart. */

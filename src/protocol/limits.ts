@@ -12,6 +12,9 @@ export const CAN_SYNC = 'sync';
 /** Compares mempools at POST /sync. Without it a peer is told of members only. */
 export const CAN_RECONCILE = 'reconcile';
 
+/** Of a boot node: members may tell the beacon of its deployment what they have. */
+export const HAS_BEACON = 'beacon';
+
 /** What a node of this version can do; told in status, kept on the peer record, asked before a feature is used with a peer. */
 export const CAPABILITIES: readonly string[] = [
   'broadcast',
@@ -258,6 +261,55 @@ export const FLOOR_RISE_MAX = 2 ** 24;
 /** Nodes that a boot object which has just begun asks in one go: at a tick, and for a join that waits for it. */
 export const SURVEY_CALLS_MAX = 2_000;
 export const SURVEY_JOIN_CALLS_MAX = 128;
+
+/** Calls a second that the beacon gets from all members together, about: each reports the more seldom the more there are. An object can take a thousand. */
+export const BEACON_CALLS_PER_SECOND = 200;
+
+/** Shortest time between two reports of a node to the beacon. */
+export const BEACON_WINDOW_MS_MIN = 250;
+
+/** Longest that a node stays awake for a report: one that is due later goes with whatever wakes the node then, its next sync round at the latest. */
+export const BEACON_WAIT_MS_MAX = 10_000;
+
+/** Longest pause between two tries to reach a beacon that does not answer. */
+export const BEACON_BACKOFF_MS_MAX = 300_000;
+
+/** How long the beacon may take. The node is billed for the wait (guess). */
+export const BEACON_TIMEOUT_MS = 2_000;
+
+/** Receipts in one report: they must fit a request body. */
+export const REPORT_RECEIPTS_MAX = 500;
+
+/** Messages in one report of which duplicates came, and in memory until then: beyond, duplicates are not counted. */
+export const REPORT_DUPLICATES_MAX = 500;
+
+/** Intervals of GUIDs of live members in one report; those beyond are left out. */
+export const REPORT_INTERVALS_MAX = 1_000;
+
+/** What the beacon keeps: messages, and receipts of all of them; beyond, the oldest block goes. About 20 bytes a receipt. */
+export const BEACON_MESSAGES_MAX = 10_000;
+export const BEACON_RECEIPTS_MAX = 500_000;
+
+/** Messages, and receipts about, in one block: what is written at once. */
+export const BEACON_BLOCK_MESSAGES_MAX = 64;
+export const BEACON_BLOCK_RECEIPTS_MAX = 20_000;
+
+/** Receipts that are not packed yet: beyond, the beacon stores at once, which packs them. */
+export const BEACON_UNPACKED_MAX = 200_000;
+
+/** How long the beacon waits for the rest of a message before it stores what it has, and the shortest time between two times that it stores. */
+export const BEACON_FLUSH_MS = 5_000;
+export const BEACON_FLUSH_MS_MIN = 2_000;
+
+/** How far back the beacon's aggregates go. */
+export const BEACON_DAY_MS = 86_400_000;
+
+/** Receipts, and missing GUIDs, that one answer of the beacon shows. */
+export const BEACON_SHOWN_MAX = 10_000;
+
+/** Receipts in one frame of the beacon's stream, and frames a second. */
+export const BEACON_FRAME_RECEIPTS_MAX = 1_000;
+export const BEACON_FRAME_MS = 250;
 
 /** First pause after a failed join, handover or repair, doubled each time up to the maximum. */
 export const BACKOFF_MS_MIN = 1_000;

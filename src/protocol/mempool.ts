@@ -14,7 +14,7 @@ import { decodeStored, type Message } from './message.ts';
 import type { Sealed } from './seal.ts';
 import type { MetaTable, SegmentTable } from './store.ts';
 import { covers } from './tree.ts';
-import type { MessageId, Millis, Range, StoredMessage } from './types.ts';
+import type { Guid, MessageId, Millis, Range, StoredMessage } from './types.ts';
 
 /** A message to store, and what came with it. */
 export interface Arrival {
@@ -22,6 +22,8 @@ export interface Arrival {
   readonly range: Range;
   readonly hops: number;
   readonly idempotencyKey: string | null;
+  /** Who delivered it; null: nobody did, or it is not known. */
+  readonly from: Guid | null;
 }
 
 /** What is kept in memory of a stored message. */
@@ -37,6 +39,10 @@ export interface Entry {
   /** What this node took on with it. */
   readonly range: Range;
   readonly idempotencyKey: string | null;
+  /** Null in rows of older versions. */
+  readonly originator: Guid | null;
+  /** Who delivered it; null: nobody did, or it is not known. */
+  readonly from: Guid | null;
 }
 
 interface Segment {
@@ -46,8 +52,8 @@ interface Segment {
   readonly entries: readonly Entry[];
 }
 
-/** [id, expiresAt, hops, range.from, range.to, idempotency key or null, broadcastAt]; rows of older versions lack the last. */
-type IndexItem = readonly [MessageId, Millis, number, number, number, string | null, Millis?];
+/** [id, expiresAt, hops, range.from, range.to, idempotency key or null, broadcastAt, originator, who delivered it]; rows of older versions lack the last ones. */
+type IndexItem = readonly [MessageId, Millis, number, number, number, string | null, Millis?, Guid?, (Guid | null)?];
 
 interface SegmentIndex {
   readonly at: Millis;
@@ -260,7 +266,7 @@ export class Mempool {
 
   #store(batch: readonly Arrival[], bytes: number, now: Millis): number {
     const seq = this.#nextSeq;
-    const items = batch.map(({ message, range, hops, idempotencyKey }): IndexItem => [
+    const items = batch.map(({ message, range, hops, idempotencyKey, from }): IndexItem => [
       message.id,
       message.content.expiresAt,
       hops,
@@ -268,6 +274,8 @@ export class Mempool {
       range.to,
       idempotencyKey,
       message.content.broadcastAt,
+      message.content.originator.guid,
+      from,
     ]);
     const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
     const bodies = batch.map(({ message }) => message.sealed);
@@ -280,17 +288,21 @@ export class Mempool {
   }
 
   #keep(seq: number, expiresAt: Millis, index: SegmentIndex): void {
-    const entries = index.items.map(([id, expires, hops, from, to, idempotencyKey, at], position): Entry => ({
-      id,
-      seq,
-      position,
-      broadcastAt: at ?? index.at,
-      expiresAt: expires,
-      receivedAt: index.at,
-      hops,
-      range: { from, to },
-      idempotencyKey,
-    }));
+    const entries = index.items.map(
+      ([id, expires, hops, from, to, idempotencyKey, at, by, sender], position): Entry => ({
+        id,
+        seq,
+        position,
+        broadcastAt: at ?? index.at,
+        expiresAt: expires,
+        receivedAt: index.at,
+        hops,
+        range: { from, to },
+        idempotencyKey,
+        originator: by ?? null,
+        from: sender ?? null,
+      }),
+    );
     this.#segments.set(seq, { seq, expiresAt, bytes: index.bytes, entries });
     this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     this.#compared = null;

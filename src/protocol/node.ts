@@ -80,13 +80,13 @@ function react(context: Context, input: Input): Handled {
     case 'deliver': {
       // Not answered: whoever sent it turns to the next.
       if (state.leftAt !== null) return silently([]);
-      const { outcomes, fresh, effects } = receive(context, input.deliveries, input.bringer);
+      const { outcomes, fresh, repeated, effects } = receive(context, input.deliveries, input.bringer);
       // Before the legs are computed: a delegate must know the members that the message tells of.
       const events = onEvents(context, fresh);
       const lookUp = input.bringer?.checks.includes('unknown-originator') ? lookUpAt(context, input.bringer.guid) : [];
       const sync = [...(input.newest ? catchUp(context, input.newest) : []), ...lookUp];
       return {
-        reply: { type: 'delivered', outcomes },
+        reply: { type: 'delivered', outcomes, repeated },
         effects: [...effects, ...events, ...sync, summary(outcomes, fresh)],
       };
     }

@@ -60,7 +60,7 @@ export function originate(
       return err({ reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX });
     }
     bytes += size;
-    arrivals.push({ message, range: wholeRing(guid), hops: 0, idempotencyKey });
+    arrivals.push({ message, range: wholeRing(guid), hops: 0, idempotencyKey, from: null });
     if (idempotencyKey !== null) keys.set(idempotencyKey, message);
     return ok({ id: message.id, broadcastAt: message.content.broadcastAt });
   });

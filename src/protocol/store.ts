@@ -70,6 +70,16 @@ export interface NodeStore {
   rowsWritten(): number;
 }
 
+/** Storage of the beacon: texts by number, see docs/storage.md. */
+export interface BeaconStore {
+  readonly state: TextTable;
+  readonly blocks: TextTable;
+  readonly hours: TextTable;
+  transaction<T>(body: () => T): T;
+  /** As of a NodeStore. */
+  rowsWritten(): number;
+}
+
 /** One allocated GUID. */
 export interface Allocation {
   readonly guid: Guid;

@@ -51,9 +51,9 @@ export function beginning(mempool: Mempool, cursor: string | null): string | nul
 }
 
 /** Whether a reader may be sent something now. */
-export function readiness(reader: StreamReader, mempool: Mempool, now: Millis): Readiness {
+export function readiness(reader: StreamReader, { lastSeq }: Pick<Mempool, 'lastSeq'>, now: Millis): Readiness {
   const { seq, position } = cursorOf(reader.cursor);
-  if (seq === mempool.lastSeq && position === Infinity) return 'caught-up';
+  if (seq === lastSeq && position === Infinity) return 'caught-up';
   const [oldest] = reader.unacknowledged;
   if (oldest && now - oldest[2] > STREAM_ACKNOWLEDGE_MS) return 'too-slow';
   const isFull =
@@ -78,7 +78,12 @@ export function framesOf(portion: Portion, toldAt: Millis, now: Millis): readonl
 }
 
 /** The reader after it was sent these frames of a portion, `chars` in all. */
-export function afterSending(reader: StreamReader, portion: Portion, chars: number, now: Millis): StreamReader {
+export function afterSending(
+  reader: StreamReader,
+  portion: Pick<Portion, 'cursor'>,
+  chars: number,
+  now: Millis,
+): StreamReader {
   const cursor = formatCursor(portion.cursor);
   if (chars === 0) return { ...reader, cursor };
   return { ...reader, cursor, toldAt: now, unacknowledged: [...reader.unacknowledged, [cursor, chars, now]] };

@@ -75,6 +75,8 @@ export interface Delivery {
   readonly range: Range;
   /** Hops that this copy has made when it arrives: 1 from the originator. */
   readonly hops: number;
+  /** Who sends it, by the word of this deployment's own queue. From outside it is who brings it. */
+  readonly from?: Guid;
 }
 
 /** What a message's canonical body says, decoded. */

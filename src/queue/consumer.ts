@@ -145,7 +145,8 @@ function groupByTarget(jobs: readonly JobInHand[]): Map<string, Item[]> {
         const items = byTarget.get(leg.address) ?? [];
         byTarget.set(leg.address, items);
         for (const body of bundle.bodies) {
-          items.push({ job, bundle, leg, delivery: { body, range: leg.range, hops: bundle.hops } });
+          const from = job.job.from.guid;
+          items.push({ job, bundle, leg, delivery: { body, range: leg.range, hops: bundle.hops, from } });
         }
       }
     }

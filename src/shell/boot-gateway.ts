@@ -6,7 +6,7 @@ import { verifyRecord } from '../crypto/signatures.ts';
 import type { JoinRequest } from '../protocol/boot.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
 import type { Joined } from '../protocol/effects.ts';
-import { CAPABILITIES, PATIENT_MS } from '../protocol/limits.ts';
+import { CAPABILITIES, HAS_BEACON, PATIENT_MS } from '../protocol/limits.ts';
 import { BOOT_GUID, err, type Result } from '../protocol/types.ts';
 import type { BootService } from './boot-calls.ts';
 
@@ -17,6 +17,8 @@ export interface BootHouse {
   readonly boot: BootService;
   readonly config: Config;
   readonly client: PeerClient;
+  /** Whether this deployment has a beacon, which is told with what the boot node can do. */
+  readonly hasBeacon: boolean;
   /** Has members told of newcomers, when it is time. Nobody waits for that. */
   announce(): void;
 }
@@ -35,7 +37,7 @@ export function bootGateway(house: BootHouse): BootGateway {
         networkKey,
         certificate: null,
         incarnation: 0,
-        capabilities: CAPABILITIES,
+        capabilities: house.hasBeacon ? [...CAPABILITIES, HAS_BEACON] : CAPABILITIES,
         maxGuid,
         time: Date.now(),
         peers: { alive: allocated },

@@ -1,4 +1,4 @@
-// Readers of a node's stream over Server-Sent Events (WHATWG HTML, section 9.2), for whoever cannot use WebSockets. Each holds a connection open, and
+// Readers of a stream, a node's or the beacon's, over Server-Sent Events (WHATWG HTML, section 9.2), for whoever cannot use WebSockets. Each holds a connection open, and
 // the object awake, so there are fewer of them, and none for long. Nothing is read for a reader before its connection takes more.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
 import {
@@ -7,17 +7,10 @@ import {
   STREAM_EVENT_READERS_MAX,
   STREAM_EVENTS_MS_MAX,
 } from '../protocol/limits.ts';
-import type { NodeState } from '../protocol/node-state.ts';
-import {
-  beginning,
-  framesOf,
-  nextPortion,
-  readiness,
-  type StreamFrame,
-  type StreamReader,
-} from '../protocol/stream.ts';
+import { readiness, type StreamReader } from '../protocol/stream.ts';
 import { formatCursor } from '../protocol/reading.ts';
 import type { Millis } from '../protocol/types.ts';
+import type { FrameText, StreamFeed } from './stream-feed.ts';
 import { frameText } from './stream-text.ts';
 
 /** How long a reader's program should wait before it comes back, milliseconds. */
@@ -36,11 +29,11 @@ interface EventReader {
 }
 
 export class EventReaders {
-  readonly #state: () => NodeState;
+  readonly #feed: StreamFeed;
   readonly #readers = new Set<EventReader>();
 
-  constructor(state: () => NodeState) {
-    this.#state = state;
+  constructor(feed: StreamFeed) {
+    this.#feed = feed;
   }
 
   /** Readers that are connected. */
@@ -50,12 +43,11 @@ export class EventReaders {
 
   /** Begins a stream of events. */
   open({ cursor, events }: StreamRequest): Response | StreamRefusal {
-    const { mempool, guid } = this.#state();
-    const from = beginning(mempool, cursor);
+    const from = this.#feed.begin(cursor);
     if (from === null) return 'unknown-cursor';
     if (this.size >= STREAM_EVENT_READERS_MAX) return 'too-many-readers';
     const now = Date.now();
-    const greeting = `retry: ${RETRY_MS}\n${eventText({ type: 'hello', guid, cursor: from })}`;
+    const greeting = `retry: ${RETRY_MS}\n${eventText(this.#feed.hello(from))}`;
     let own: EventReader;
     const body = new ReadableStream<Uint8Array>(
       {
@@ -80,7 +72,7 @@ export class EventReaders {
     for (const own of this.#readers) {
       if (own.busySince === null) own.wake();
       else if (now - own.busySince > STREAM_ACKNOWLEDGE_MS) {
-        this.#state().counters.add('stream_cut_slow');
+        this.#feed.count('stream_cut_slow');
         this.#end(own, 'too-slow');
       }
     }
@@ -114,15 +106,14 @@ export class EventReaders {
   }
 
   #next(own: EventReader, now: Millis): string {
-    const { mempool, counters } = this.#state();
     const { reader } = own;
-    if (readiness(reader, mempool, now) !== 'ready') return '';
-    const portion = nextPortion(mempool, reader.cursor, reader.events, now);
-    const frames = framesOf(portion, reader.toldAt, now);
-    const toldAt = frames.length > 0 ? now : reader.toldAt;
-    own.reader = { ...reader, cursor: formatCursor(portion.cursor), toldAt };
-    if (frames.length > 0) counters.add('stream_frames');
-    return frames.map(eventText).join('');
+    if (readiness(reader, this.#feed, now) !== 'ready') return '';
+    const piece = this.#feed.next(reader.cursor, reader.events, now);
+    const isDue = piece.isDue(reader.toldAt, now);
+    own.reader = { ...reader, cursor: formatCursor(piece.cursor), toldAt: isDue ? now : reader.toldAt };
+    if (!isDue) return '';
+    this.#feed.count('stream_frames');
+    return piece.frames().map(eventText).join('');
   }
 
   #give(own: EventReader, text: string): void {
@@ -131,7 +122,9 @@ export class EventReaders {
   }
 
   #end(own: EventReader, reason: 'time' | 'too-slow'): void {
-    own.controller.enqueue(new TextEncoder().encode(eventText({ type: 'end', reason })));
+    own.controller.enqueue(
+      new TextEncoder().encode(eventText({ text: frameText({ type: 'end', reason }), cursor: null })),
+    );
     own.controller.close();
     this.#drop(own);
   }
@@ -143,7 +136,7 @@ export class EventReaders {
 }
 
 /** A frame as an event. What has a cursor has it as its id, which the reader's program sends when it comes back. */
-function eventText(frame: StreamFrame): string {
-  const id = 'cursor' in frame ? `id: ${frame.cursor}\n` : '';
-  return `${id}data: ${frameText(frame)}\n\n`;
+function eventText({ text, cursor }: FrameText): string {
+  const id = cursor === null ? '' : `id: ${cursor}\n`;
+  return `${id}data: ${text}\n\n`;
 }

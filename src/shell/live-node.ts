@@ -18,6 +18,7 @@ import { signMessage } from '../crypto/signatures.ts';
 import type { Surveyed } from '../protocol/boot-survey.ts';
 import { Driver } from '../protocol/driver.ts';
 import type {
+  Input,
   Originated,
   Origination,
   OriginationError,
@@ -44,6 +45,7 @@ import {
   type Result,
   type StoredMessage,
 } from '../protocol/types.ts';
+import { BeaconReporter } from './beacon-reporter.ts';
 import { EventReaders } from './event-readers.ts';
 import type { Handle } from './handler-client.ts';
 import { renewIdentity, type Identity } from './identity.ts';
@@ -52,6 +54,7 @@ import type { NodeCalls } from './node-calls.ts';
 import { NodeEffects, type Outlets } from './node-effects.ts';
 import { NodeReader } from './node-reader.ts';
 import { NodeTrust } from './node-trust.ts';
+import { nodeFeed } from './stream-feed.ts';
 
 export interface LiveNodeHost {
   readonly store: NodeStore;
@@ -83,8 +86,9 @@ export class LiveNode implements NodeCalls {
   #identity: Identity;
   #trust: NodeTrust;
   #reader: NodeReader;
-  readonly #events = new EventReaders(() => this.running().state);
+  readonly #events = new EventReaders(nodeFeed(() => this.running().state));
   #departing: Promise<void> = Promise.resolve();
+  readonly #beacon: BeaconReporter | null;
   #isClosed = false;
 
   constructor(host: LiveNodeHost, identity: Identity) {
@@ -104,11 +108,13 @@ export class LiveNode implements NodeCalls {
         arrived: () => {
           void this.#follow(async () => host.arrived?.());
           void this.#follow(async () => this.#events.arrived());
+          void this.#follow(async () => this.#beacon?.arrived());
         },
       },
     });
     [this.#identity, this.#trust, this.#reader] = this.#spokenBy(identity);
     this.#outlets = host.outlets(this);
+    this.#beacon = this.#reporter();
     this.#effects = new NodeEffects({
       outlets: this.#outlets,
       handle:
@@ -148,6 +154,7 @@ export class LiveNode implements NodeCalls {
   /** Nothing may come in any more: calls that are under way end without a trace. */
   close(): void {
     this.#isClosed = true;
+    this.#beacon?.close();
   }
 
   /** Has it join, or go on with what was left to do; waits for a join. */
@@ -160,6 +167,7 @@ export class LiveNode implements NodeCalls {
   /** The alarm rang. Throws where what is due could not be done: it stays due. */
   alarm(): void {
     this.running().alarmRang();
+    void this.#follow(async () => this.#beacon?.look());
   }
 
   async tenure(): Promise<Surveyed> {
@@ -171,8 +179,14 @@ export class LiveNode implements NodeCalls {
   }
 
   async deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]> {
-    const reply = this.running().submit({ type: 'deliver', deliveries, newest, bringer: null });
-    return reply.type === 'delivered' ? reply.outcomes : [];
+    return this.#take({ type: 'deliver', deliveries, newest, bringer: null });
+  }
+
+  #take(input: Extract<Input, { type: 'deliver' }>): readonly Outcome[] {
+    const reply = this.running().submit(input);
+    if (reply.type !== 'delivered') return [];
+    void this.#follow(async () => this.#beacon?.repeated(reply.repeated));
+    return reply.outcomes;
   }
 
   /** Deliveries of a peer outside that proved who it is. Each message's signature is checked here. */
@@ -181,8 +195,7 @@ export class LiveNode implements NodeCalls {
     const driver = this.running();
     const address = driver.state.roster.get(caller.guid)?.address;
     const newest = address === undefined ? null : { guid: caller.guid, address, maxGuid };
-    const reply = driver.submit({ type: 'deliver', deliveries, newest, bringer: { guid: caller.guid, checks } });
-    return reply.type === 'delivered' ? reply.outcomes : [];
+    return this.#take({ type: 'deliver', deliveries, newest, bringer: { guid: caller.guid, checks } });
   }
 
   async originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
@@ -358,6 +371,15 @@ export class LiveNode implements NodeCalls {
         streamReaders: () => ({ websocket: socketReaders?.() ?? 0, events: this.#events.size }),
       }),
     ];
+  }
+
+  /** What tells the beacon; null where nobody is told. */
+  #reporter(): BeaconReporter | null {
+    const { tellBeacon } = this.#outlets;
+    if (!tellBeacon) return null;
+    const { log } = this.#host;
+    const keep = (call: Promise<void>) => this.#host.keep(call);
+    return new BeaconReporter({ tell: tellBeacon, log, keep, state: () => this.running().state });
   }
 
   /** Runs a call whose outcome comes back as an input. What fails beyond that is our own bug: logged, a timer stands behind it. */

@@ -10,6 +10,7 @@ import { draftOwn } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import type { JsonObject, Result, StoredMessage } from '../protocol/types.ts';
+import type { TellBeacon } from './beacon-reporter.ts';
 import type { Identity } from './identity.ts';
 import type { Log } from './log.ts';
 import type { NodeTrust } from './node-trust.ts';
@@ -27,6 +28,8 @@ export interface Outlets {
   announce?(): Promise<void>;
   /** Tells the boot node that this node leaves, so that newcomers are not told of it. Rejects where it did not hear it. */
   depart(): Promise<void>;
+  /** Tells the beacon when this node first had messages; null: nobody is told. */
+  readonly tellBeacon: TellBeacon | null;
   /** Network sync with a node of the same deployment; null where it has not joined. */
   syncInside(address: string, request: SyncRequest): Promise<SyncAnswer | null>;
   /** Puts jobs into the queue; resolves when a crash cannot lose them any more. */

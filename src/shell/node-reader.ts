@@ -57,6 +57,8 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
     (reason) =>
       [`peers_refused_${reason}`, 'peers_refused_total', { reason }, 'Peers not kept, since they are none'] as const,
   ),
+  ['beacon_reports', 'beacon_reports_total', {}, 'Reports sent to the beacon'],
+  ['beacon_failures', 'beacon_reports_failed_total', {}, 'Reports that the beacon did not answer'],
   ['handler_batches', 'handler_batches_total', { result: 'taken' }, 'Batches of messages given to the application'],
   ['handler_failures', 'handler_batches_total', { result: 'failed' }, 'Batches of messages given to the application'],
   ['handler_missed', 'handler_missed_total', {}, 'Messages that expired before the application took them'],

@@ -1,6 +1,7 @@
 // Stores in memory, for the simulator and for tests: they behave as the SQL ones do, rollback included.
 import type {
   Allocation,
+  BeaconStore,
   BootStore,
   MetaTable,
   NodeStore,
@@ -108,6 +109,18 @@ export function createMemoryNodeStore(): NodeStore {
     repairs: textTable(journal),
     nonces: textTable(journal),
     timers: timerTable(journal),
+    transaction: (body) => journal.run(body),
+    rowsWritten: () => journal.rows,
+  };
+}
+
+/** A beacon's store that lives as long as the object. */
+export function createMemoryBeaconStore(): BeaconStore {
+  const journal = new Journal();
+  return {
+    state: textTable(journal),
+    blocks: textTable(journal),
+    hours: textTable(journal),
     transaction: (body) => journal.run(body),
     rowsWritten: () => journal.rows,
   };

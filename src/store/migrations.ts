@@ -28,6 +28,12 @@ export const BOOT_MIGRATIONS: readonly string[] = [
    CREATE INDEX allocations_by_group ON allocations (address_group, expires_at);`,
 ];
 
+export const BEACON_MIGRATIONS: readonly string[] = [
+  `CREATE TABLE state (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+   CREATE TABLE blocks (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+   CREATE TABLE hours (id INTEGER PRIMARY KEY, body TEXT NOT NULL);`,
+];
+
 /**
  * Brings a store to the newest schema. Costs one read where it is there already.
  * @throws where the store was written by a newer version: going on could damage it.

@@ -1,8 +1,9 @@
 // A node's store in SQLite, over whichever SQLite the host has.
-import type { NodeStore, TextTable, TimerKind } from '../protocol/store.ts';
+import type { NodeStore, TimerKind } from '../protocol/store.ts';
 import { migrate, NODE_MIGRATIONS } from './migrations.ts';
 import { metaTable } from './sql-meta.ts';
 import type { Sql } from './sql.ts';
+import { textTable } from './sql-text.ts';
 
 /** Opens the store, migrating it first. */
 export function openSqlNodeStore(sql: Sql): NodeStore {
@@ -45,25 +46,5 @@ export function openSqlNodeStore(sql: Sql): NodeStore {
     },
     transaction: (body) => sql.transaction(body),
     rowsWritten: () => sql.rowsWritten(),
-  };
-}
-
-function textTable(sql: Sql, table: 'roster' | 'repairs' | 'nonces'): TextTable {
-  return {
-    *all() {
-      for (const row of sql.all(`SELECT id, body FROM ${table} ORDER BY id`)) {
-        yield { id: Number(row['id']), body: String(row['body']) };
-      }
-    },
-    put(id, body) {
-      sql.all(
-        `INSERT INTO ${table} (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
-        id,
-        body,
-      );
-    },
-    delete(id) {
-      sql.all(`DELETE FROM ${table} WHERE id = ?`, id);
-    },
   };
 }

@@ -1,7 +1,8 @@
 // Gateways that note what they are asked and answer what a test tells them to.
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
-import type { BootGateway, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
+import type { Aggregate } from '../../src/protocol/beacon-aggregates.ts';
+import type { BeaconGateway, BootGateway, CoverageDetail, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
 import { writeCertificateHeader } from '../../src/protocol/certificate.ts';
 import type { Allocation } from '../../src/protocol/store.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
@@ -145,6 +146,60 @@ const boot: BootGateway = {
   raiseFloor: async (maxGuid) => ({ ok: true, value: { maxGuid } }),
 };
 
+export const coverage: CoverageDetail = {
+  id: ID,
+  n: 1,
+  originator: 3,
+  broadcastAt: 1_700_000_000_123,
+  expiresAt: 1_700_000_600_123,
+  members: 3,
+  received: 2,
+  t50: 250,
+  t95: null,
+  t100: null,
+  hopsMax: 1,
+  hopsMean: 1,
+  duplicates: 4,
+  receipts: [
+    { guid: 3, after: 0, hops: 0, from: null },
+    { guid: 2, after: 250, hops: 1, from: 3 },
+  ],
+  missing: [1],
+};
+
+const aggregate: Aggregate = {
+  messages: 1,
+  deliveries: 1,
+  duplicates: 4,
+  complete: 0,
+  coverage: 2 / 3,
+  t50: 250,
+  t95: null,
+  t100: null,
+  t95P95: null,
+  hopsMax: 1,
+  deliveriesPerMember: 2.5,
+};
+
+const beacon: BeaconGateway = {
+  messages: async (cursor) => (cursor === 'bad' ? null : { messages: [coverage], next: 'more' }),
+  message: async (id) => (id === ID ? coverage : null),
+  summary: async () => ({
+    time: 1_700_000_001_500,
+    network: 'test',
+    members: 3,
+    hour: aggregate,
+    day: aggregate,
+    kept: { messages: 1, oldest: 1_700_000_000_123 },
+  }),
+  stream: async ({ cursor }) => {
+    if (cursor === 'bad') return 'unknown-cursor';
+    return new Response('data: {}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });
+  },
+  admit: async () => 'ok',
+  hear: async ({ through }) => ({ heard: through, kept: '0' }),
+};
+
 /** A line of a backup, and the same on the wire. */
 export const allocation: Allocation = { ...member, group: '127.0.0.1', joinedAt: 1_600_000_000_500 };
 export const allocationWire = { ...memberWire, joined_at: 1_600_000_000.5 };
@@ -152,7 +207,7 @@ export const allocationWire = { ...memberWire, joined_at: 1_600_000_000.5 };
 export const backupWire = { network: 'test', network_key: KEY, max_guid: 7 };
 
 export interface Call {
-  readonly to: 'node' | 'boot';
+  readonly to: 'node' | 'boot' | 'beacon';
   readonly method: string;
   readonly args: readonly unknown[];
 }
@@ -160,6 +215,7 @@ export interface Call {
 export interface Setup {
   readonly node?: Partial<NodeGateway>;
   readonly boot?: Partial<BootGateway> | null;
+  readonly beacon?: Partial<BeaconGateway> | null;
   readonly config?: Partial<ApiConfig>;
 }
 
@@ -185,8 +241,13 @@ export function setUp(setup: Setup = {}) {
     });
   const nodeGateway = spied('node', { ...node, ...setup.node });
   const bootGateway = setup.boot === null ? null : spied('boot', { ...boot, ...setup.boot });
+  const beaconGateway = setup.beacon === null ? null : spied('beacon', { ...beacon, ...setup.beacon });
   const app = createApp({
-    gateways: { boot: bootGateway, node: (slot) => (slot >= 1 && slot <= 4 ? nodeGateway : null) },
+    gateways: {
+      boot: bootGateway,
+      node: (slot) => (slot >= 1 && slot <= 4 ? nodeGateway : null),
+      beacon: beaconGateway,
+    },
     config: {
       adminToken: TOKEN,
       joinToken: null,
@@ -252,6 +313,26 @@ export const joinBody = {
 const delivery = { signature: SIGNATURE, body: '{}', range: { from: 1, to: 0 }, hops: 1 };
 export const deliveriesBody = { max_guid: 5, deliveries: [delivery] };
 
+export const reportBody = {
+  instance: 'a life',
+  number: 1,
+  after: '3',
+  through: '4.1',
+  live: [[1, 5]],
+  receipts: [
+    {
+      id: ID,
+      originator: 1,
+      broadcast_timestamp: 1_700_000_000.25,
+      expires_at: 1_700_000_600.25,
+      received_at: 1_700_000_001.5,
+      hops: 1,
+      from: null,
+    },
+  ],
+  duplicates: [[ID, 2]],
+};
+
 /** Where a request goes, and as whom it is signed. */
 export interface Target {
   readonly method: string;
@@ -284,6 +365,7 @@ export const BODY_ROUTES: readonly BodyRoute[] = [
   { ...unsigned, signing: 'key', method: 'POST', path: `${BOOT}/network/leave`, body: { incarnation: 3 }, ok: 200 },
   { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/deliveries`, body: deliveriesBody, ok: 200 },
   { ...unsigned, signing: 'peer', method: 'POST', path: `${NODE}/sync`, body: syncBody, ok: 200 },
+  { ...unsigned, signing: 'peer', method: 'POST', path: `${BOOT}/beacon/receipts`, body: reportBody, ok: 200 },
 ];
 
 /** Headers that sign a body, as `signing` of a target has it; none where it is null. */

@@ -19,7 +19,7 @@ function arrival(index: number, ttlMs = 600_000, text = ''): Arrival {
     },
     index,
   );
-  return { message, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null };
+  return { message, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null, from: null };
 }
 
 const open = (store: NodeStore) => new Mempool(store.segments, store.meta, () => undefined);

@@ -27,7 +27,7 @@ function arrival(index: number, name = 'NEWS', text = ''): Arrival {
   const originator = { guid: 1, address: 'local:/n/1' };
   const data = { event: { name, args: { index, text } } };
   const message = sealed({ network: 'test', data, originator, broadcastAt: NOW, expiresAt: NOW + 600_000 }, index);
-  return { message, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null };
+  return { message, range: { from: 1, to: 0 }, hops: 1, idempotencyKey: null, from: null };
 }
 
 const store = createMemoryNodeStore();

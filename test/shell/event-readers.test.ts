@@ -1,6 +1,7 @@
 // The stream over Server-Sent Events: what its readers get, and when it ends. Time is the test's.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventReaders } from '../../src/shell/event-readers.ts';
+import { nodeFeed } from '../../src/shell/stream-feed.ts';
 import {
   STREAM_ACKNOWLEDGE_MS,
   STREAM_COMMENT_MS,
@@ -16,7 +17,7 @@ afterEach(() => vi.useRealTimers());
 /** A node's readers, and messages for them. */
 function setUp() {
   const machine = new Machine();
-  const readers = new EventReaders(() => machine.state);
+  const readers = new EventReaders(nodeFeed(() => machine.state));
   const deliver = (count = 1) => {
     machine.now = Date.now();
     const messages = Array.from({ length: count }, () => machine.message());

@@ -39,6 +39,7 @@ async function setUp(signer: (own: Signer) => Signer) {
         client: { probe: nothing, sync: nothing, deliver: nothing, prove: nothing },
         join: async () => ok(joinedAs(self.identity.self.incarnation)),
         depart: async () => undefined,
+        tellBeacon: null,
         syncInside: nothing,
         handOver: async () => undefined,
       }),

@@ -1,6 +1,6 @@
 // What every store must do. Run against memory, node:sqlite and Durable Object SQLite.
 import { describe, expect, it } from 'vitest';
-import type { Allocation, BootStore, NodeStore } from '../../src/protocol/store.ts';
+import type { Allocation, BeaconStore, BootStore, NodeStore } from '../../src/protocol/store.ts';
 
 /** Opens an empty store, hands it over, and ends it. */
 export type WithStore<S> = (use: (store: S) => void) => Promise<void>;
@@ -132,6 +132,30 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
         },
       );
     });
+  });
+}
+
+export function describeBeaconStore(name: string, withStore: WithStore<BeaconStore>): void {
+  describe(`beacon store: ${name}`, () => {
+    it('has three tables of texts, and a transaction that throws leaves nothing of itself', () =>
+      withStore((store) => {
+        const { state, blocks, hours } = store;
+        for (const table of [state, blocks, hours]) for (const id of [2, 0, 30_000_000_000]) table.put(id, `${id}`);
+        const rows = store.rowsWritten();
+        blocks.put(2, 'two');
+        blocks.delete(0);
+        expect(store.rowsWritten() - rows).toBe(2);
+        const fail = () =>
+          store.transaction(() => {
+            state.put(2, 'other');
+            hours.delete(2);
+            throw new Error('on purpose');
+          });
+        expect(fail).toThrow('on purpose');
+        const all = [0, 2, 30_000_000_000].map((id) => ({ id, body: String(id) }));
+        expect([[...state.all()], [...hours.all()]]).toEqual([all, all]);
+        expect([...blocks.all()].map(({ body }) => body)).toEqual(['two', '30000000000']);
+      }));
   });
 }
 

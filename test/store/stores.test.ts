@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openNodeSql } from '../../src/peer/node-sql.ts';
-import { createMemoryBootStore, createMemoryNodeStore } from '../../src/store/memory-store.ts';
-import { BOOT_MIGRATIONS, migrate, NODE_MIGRATIONS } from '../../src/store/migrations.ts';
+import { createMemoryBeaconStore, createMemoryBootStore, createMemoryNodeStore } from '../../src/store/memory-store.ts';
+import { BEACON_MIGRATIONS, BOOT_MIGRATIONS, migrate, NODE_MIGRATIONS } from '../../src/store/migrations.ts';
+import { openSqlBeaconStore } from '../../src/store/sql-beacon-store.ts';
 import { openSqlBootStore } from '../../src/store/sql-boot-store.ts';
 import { openSqlNodeStore } from '../../src/store/sql-node-store.ts';
-import { describeBootStore, describeNodeStore } from './contract.ts';
+import { describeBeaconStore, describeBootStore, describeNodeStore } from './contract.ts';
 
 describeNodeStore('memory', async (use) => use(createMemoryNodeStore()), null);
+describeBeaconStore('memory', async (use) => use(createMemoryBeaconStore()));
 describeBootStore('memory', async (use) => use(createMemoryBootStore()));
 
 async function withDatabase(use: (path: string) => void): Promise<void> {
@@ -39,12 +41,16 @@ describeNodeStore(
       opened(path, (sql) => then(openSqlNodeStore(sql)));
     }),
 );
+describeBeaconStore('node:sqlite', (use) =>
+  withDatabase((path) => opened(path, (sql) => use(openSqlBeaconStore(sql)))),
+);
 describeBootStore('node:sqlite', (use) => withDatabase((path) => opened(path, (sql) => use(openSqlBootStore(sql)))));
 
 describe('migrations', () => {
   it.each([
     ['node', NODE_MIGRATIONS],
     ['boot', BOOT_MIGRATIONS],
+    ['beacon', BEACON_MIGRATIONS],
   ])('the %s schema is this one: a step was added if it changed, never edited', (_, migrations) => {
     opened(':memory:', (sql) => {
       migrate(sql, migrations);

@@ -3,9 +3,10 @@ import { runInDurableObject } from 'cloudflare:test';
 import { openDurableSql } from '../../src/durable/durable-sql.ts';
 import type { Env } from '../../src/durable/env.ts';
 import type { NodeStore } from '../../src/protocol/store.ts';
+import { openSqlBeaconStore } from '../../src/store/sql-beacon-store.ts';
 import { openSqlBootStore } from '../../src/store/sql-boot-store.ts';
 import { openSqlNodeStore } from '../../src/store/sql-node-store.ts';
-import { describeBootStore, describeNodeStore } from '../store/contract.ts';
+import { describeBeaconStore, describeBootStore, describeNodeStore } from '../store/contract.ts';
 
 const { NODES } = env as unknown as Env;
 
@@ -30,5 +31,8 @@ describeNodeStore(
       first(open(storage));
       then(open(storage));
     }),
+);
+describeBeaconStore('Durable Object', (use) =>
+  withStorage((storage) => use(openSqlBeaconStore(openDurableSql(storage)))),
 );
 describeBootStore('Durable Object', (use) => withStorage((storage) => use(openSqlBootStore(openDurableSql(storage)))));

@@ -2,9 +2,9 @@
 // binding. Only tests bundle it.
 import type { Env } from '../../src/durable/env.ts';
 import { NodeObject as PlainNode } from '../../src/durable/node-object.ts';
-import worker, { BootObject } from '../../src/worker.ts';
+import worker, { BeaconObject, BootObject } from '../../src/worker.ts';
 
-export { BootObject };
+export { BeaconObject, BootObject };
 
 /** By object id: how often it was made, which is how often it had slept, and how often it was called. All are in this isolate. */
 const counts = new Map<string, { made: number; calls: number }>();

@@ -1,21 +1,10 @@
-// Readers of a node's stream over WebSockets. The sockets hibernate: what is kept of a reader is attached to its socket, so the object may be
+// Readers of a stream, a node's or the beacon's, over WebSockets. The sockets hibernate: what is kept of a reader is attached to its socket, so the object may be
 // evicted at any time, and idle readers cost nothing. The rules are in src/protocol/stream.ts.
 import type { StreamRefusal, StreamRequest } from '../api/ports.ts';
 import { STREAM_NETWORK_READERS_MAX, STREAM_READERS_MAX, STREAM_UNACKNOWLEDGED_CHARS_MAX } from '../protocol/limits.ts';
-import type { NodeState } from '../protocol/node-state.ts';
-import type { Portion } from '../protocol/reading.ts';
-import {
-  acknowledge,
-  afterSending,
-  beginning,
-  framesOf,
-  nextPortion,
-  readiness,
-  unacknowledgedChars,
-  type StreamReader,
-} from '../protocol/stream.ts';
+import { acknowledge, afterSending, readiness, unacknowledgedChars, type StreamReader } from '../protocol/stream.ts';
 import type { Millis } from '../protocol/types.ts';
-import { frameText } from '../shell/stream-text.ts';
+import type { Piece, StreamFeed } from '../shell/stream-feed.ts';
 
 /** Close codes of ours, RFC 6455 section 7.4.2. */
 const BAD_MESSAGE = 4400;
@@ -27,20 +16,20 @@ const PONG = 'pong';
 
 /** What several readers at the same place are sent, read and made into text once. */
 interface Shared {
-  readonly portion: Portion;
+  readonly piece: Piece;
   texts: readonly string[] | null;
 }
 
-export class NodeStream {
+export class SocketReaders {
   readonly #ctx: DurableObjectState;
-  readonly #state: () => NodeState;
+  readonly #feed: StreamFeed;
   /** By socket; read from the attachments when the object wakes. Null: not yet. */
   #known: Map<WebSocket, StreamReader> | null = null;
   #unacknowledged = 0;
 
-  constructor(ctx: DurableObjectState, state: () => NodeState) {
+  constructor(ctx: DurableObjectState, feed: StreamFeed) {
     this.#ctx = ctx;
-    this.#state = state;
+    this.#feed = feed;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
   }
 
@@ -51,8 +40,7 @@ export class NodeStream {
 
   /** Opens a WebSocket: hello, and what is there already as far as it fits a frame. */
   open({ cursor, events, network }: StreamRequest): Response | StreamRefusal {
-    const state = this.#state();
-    const from = beginning(state.mempool, cursor);
+    const from = this.#feed.begin(cursor);
     if (from === null) return 'unknown-cursor';
     const isFull =
       this.size >= STREAM_READERS_MAX ||
@@ -65,7 +53,7 @@ export class NodeStream {
     const reader: StreamReader = { cursor: from, events, unacknowledged: [], toldAt: now };
     readers.set(server, reader);
     server.serializeAttachment(reader);
-    server.send(frameText({ type: 'hello', guid: state.guid, cursor: from }));
+    server.send(this.#feed.hello(from).text);
     this.#turn(server, reader, new Map(), now);
     return new Response(null, { status: 101, webSocket: client });
   }
@@ -102,11 +90,10 @@ export class NodeStream {
   }
 
   #turn(socket: WebSocket, reader: StreamReader, shared: Map<string, Shared>, now: Millis): void {
-    const { mempool, counters } = this.#state();
-    const ready = readiness(reader, mempool, now);
+    const ready = readiness(reader, this.#feed, now);
     if (ready === 'too-slow') this.#cut(socket, TOO_SLOW, 'too slow: a frame was not acknowledged in time');
     if (ready !== 'ready') return;
-    const { portion, texts } = this.#next(reader, shared, now);
+    const { piece, texts } = this.#next(reader, shared, now);
     const chars = texts.reduce((sum, text) => sum + text.length, 0);
     this.#makeRoom(chars);
     if (!this.#readers().has(socket)) return;
@@ -116,18 +103,18 @@ export class NodeStream {
       // It is closing: who wants the rest comes back.
       return this.#forget(socket);
     }
-    if (texts.length > 0) counters.add('stream_frames');
-    this.#keep(socket, reader, afterSending(reader, portion, chars, now));
+    if (texts.length > 0) this.#feed.count('stream_frames');
+    this.#keep(socket, reader, afterSending(reader, piece, chars, now));
   }
 
   #next({ cursor, events, toldAt }: StreamReader, turn: Map<string, Shared>, now: Millis) {
     const key = JSON.stringify([cursor, events]);
-    const portion = turn.get(key)?.portion ?? nextPortion(this.#state().mempool, cursor, events, now);
-    const shared = turn.get(key) ?? { portion, texts: null };
+    const shared = turn.get(key) ?? { piece: this.#feed.next(cursor, events, now), texts: null };
     turn.set(key, shared);
-    const frames = framesOf(portion, toldAt, now);
-    if (frames.length > 0) shared.texts ??= frames.map(frameText);
-    return { portion, texts: frames.length > 0 ? (shared.texts ?? []) : [] };
+    const { piece } = shared;
+    if (!piece.isDue(toldAt, now)) return { piece, texts: [] };
+    shared.texts ??= piece.frames().map(({ text }) => text);
+    return { piece, texts: shared.texts };
   }
 
   /** Cuts whoever has kept the node waiting longest, until so much fits into memory. */
@@ -146,7 +133,7 @@ export class NodeStream {
 
   #cut(socket: WebSocket, code: number, reason: string): void {
     this.#forget(socket);
-    this.#state().counters.add(code === TOO_SLOW ? 'stream_cut_slow' : 'stream_cut_bad');
+    this.#feed.count(code === TOO_SLOW ? 'stream_cut_slow' : 'stream_cut_bad');
     socket.close(code, reason);
   }
 

@@ -1,0 +1,97 @@
+// Counts what docs/cost.md says of the beacon: rows and requests per delivery in a network of 16 nodes with FANOUT 4, and that the nodes themselves write no row for it.
+import { beforeAll, expect, it } from 'vitest';
+import document from '../../docs/cost.md?raw';
+import storage from '../../docs/storage.md?raw';
+import type { CoveragePage } from '../../src/api/ports.ts';
+import { beaconStub } from '../../src/durable/stubs.ts';
+import { BEACON_FLUSH_MS_MIN, BEACON_WINDOW_MS_MIN } from '../../src/protocol/limits.ts';
+import { beaconMetric } from './beacon-support.ts';
+import { bindings, broadcast, callsOf, eventually, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
+
+/** A figure of a table in docs/cost.md. */
+function documented(load: string, column: number): number {
+  const row = document.split('\n').find((line) => line.startsWith(`| ${load} |`));
+  const value = Number(row?.split('|')[column + 1]);
+  if (!Number.isFinite(value)) throw new Error(`docs/cost.md has no figure for "${load}" in column ${column}`);
+  return value;
+}
+
+async function figures() {
+  return {
+    rows: await beaconMetric('rows_written_total'),
+    reports: await beaconMetric('reports_heard_total'),
+    nodeRows: await total('pychain_rows_written_total'),
+    deliveries: await total('pychain_deliveries_total', { result: 'new' }),
+  };
+}
+
+/** Figures once nothing has moved for longer than anybody waits. */
+async function settled() {
+  let last = '';
+  let since = Date.now();
+  return await eventually('rest', async () => {
+    const now = await figures();
+    const text = JSON.stringify(now);
+    if (text !== last) since = Date.now();
+    last = text;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return Date.now() - since > BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN ? now : null;
+  });
+}
+
+/** Waits until the beacon has heard of these messages from all. */
+async function heardByAll(ids: readonly string[]): Promise<void> {
+  await eventually(`${ids.length} messages at all`, async () => {
+    const received = new Map<string, number>();
+    for (let cursor: string | null = null; ;) {
+      const page: CoveragePage | null = await beaconStub(bindings).messages(cursor, 500, null);
+      for (const message of page?.messages ?? []) received.set(message.id, message.received);
+      cursor = page?.next ?? null;
+      if (cursor === null) break;
+    }
+    return ids.every((id) => received.get(id) === NODE_COUNT);
+  });
+}
+
+beforeAll(() => startNetwork());
+
+it(
+  'the beacon costs what docs/cost.md says, alone and under load, and the nodes no row',
+  { timeout: 60_000 },
+  async () => {
+    const before = await settled();
+    const id = await broadcast(1, { alone: 'x'.repeat(900) });
+    await heardByAll([id]);
+    const alone = await settled();
+    const cost = perDelivery(before, alone);
+    expect(cost.deliveries).toBe(NODE_COUNT - 1);
+    expect(cost.rows).toBeCloseTo(documented('beacon, alone', 1), 2);
+    const rows = /^\| a message heard by the beacon, alone \| (\d+) \|$/m.exec(storage)?.[1];
+    expect(alone.rows - before.rows).toBe(Number(rows));
+    expect(cost.reports).toBeCloseTo(documented('beacon, alone', 2), 2);
+    expect(cost.nodeRows).toBeCloseTo(documented('alone', 1), 2);
+
+    const messages = SLOTS.flatMap((slot) => Array.from({ length: 10 }, (_, index) => ({ slot, index })));
+    const results = await Promise.all(
+      messages.map(({ slot, index }) =>
+        callsOf(slot).originate({
+          data: { slot, index, text: 'x'.repeat(900) },
+          ttlSeconds: null,
+          idempotencyKey: null,
+        }),
+      ),
+    );
+    await heardByAll(results.map((result) => (result.ok ? result.value.id : '')));
+    const load = perDelivery(alone, await settled());
+    expect(load.deliveries).toBe(messages.length * (NODE_COUNT - 1));
+    expect(load.rows).toBeLessThanOrEqual(documented('beacon, under load', 1));
+    expect(load.reports).toBeLessThanOrEqual(documented('beacon, under load', 2));
+    expect(load.nodeRows).toBeLessThanOrEqual(documented('under load', 1));
+  },
+);
+
+function perDelivery(before: Awaited<ReturnType<typeof figures>>, after: typeof before) {
+  const deliveries = after.deliveries - before.deliveries;
+  const per = (name: 'rows' | 'reports' | 'nodeRows') => (after[name] - before[name]) / deliveries;
+  return { deliveries, rows: per('rows'), reports: per('reports'), nodeRows: per('nodeRows') };
+}

@@ -1,0 +1,36 @@
+// What the tests of the beacon share.
+import { beaconStub } from '../../src/durable/stubs.ts';
+import { bindings, call, eventually } from './support.ts';
+
+export interface Detail {
+  readonly members: number;
+  readonly received: number;
+  readonly missing: number;
+  readonly duplicates: number;
+  readonly hops_max: number;
+  readonly t100: number | null;
+  readonly receipts: readonly { guid: number; after: number; hops: number; from: number | null }[];
+  readonly missing_guids: readonly number[];
+}
+
+export const beaconObject = () => bindings.BEACONS.get(bindings.BEACONS.idFromName('beacon'));
+
+/** What the beacon knows of a message; null: nothing. */
+export async function coverageOf(id: string): Promise<Detail | null> {
+  const { status, body } = await call(`/api/v1/beacon/messages/${id}`);
+  return status === 200 ? (body as Detail) : null;
+}
+
+/** Waits until the beacon has heard of a message from so many nodes. */
+export async function heardBy(id: string, count: number): Promise<Detail> {
+  return await eventually(`${count} receipts at the beacon`, async () => {
+    const found = await coverageOf(id);
+    return found?.receipts.length === count ? found : null;
+  });
+}
+
+export async function beaconMetric(name: string): Promise<number> {
+  return (
+    (await beaconStub(bindings).samples()).find((sample) => sample.name === `pychain_beacon_${name}`)?.value ?? NaN
+  );
+}
