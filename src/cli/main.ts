@@ -2,6 +2,7 @@
 // The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
+import { LOG_NAMES } from '../protocol/log-events.ts';
 import {
   exportBackup,
   importBackup,
@@ -14,7 +15,6 @@ import { serveBoot } from './boot-serve.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
-import { LOG_NAMES } from './log-line.ts';
 import { runNode, type NodeArguments } from './node.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
 import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';

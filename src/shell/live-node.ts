@@ -3,6 +3,8 @@
 import type { CallingNode } from '../api/peer-client.ts';
 import type {
   Admission,
+  LogPage,
+  LogQuery,
   MemberPage,
   MessagePage,
   NodeStatus,
@@ -47,6 +49,7 @@ import {
 import { EventReaders } from './event-readers.ts';
 import type { Handle } from './handler-client.ts';
 import { renewIdentity, type Identity } from './identity.ts';
+import type { LogRing } from './log-ring.ts';
 import type { Log } from './log.ts';
 import type { NodeCalls } from './node-calls.ts';
 import { NodeEffects, type Outlets } from './node-effects.ts';
@@ -57,6 +60,8 @@ export interface LiveNodeHost {
   readonly store: NodeStore;
   readonly config: Config;
   readonly log: Log;
+  /** What it logged last. */
+  readonly recentLogs: LogRing;
   outlets(node: LiveNode): Outlets;
   /** How the application takes this node's messages; null: it does not. */
   readonly handle: Handle | null;
@@ -222,7 +227,7 @@ export class LiveNode implements NodeCalls {
     try {
       await this.#outlets.depart();
     } catch (cause) {
-      this.#host.log('WARNING', 'network_sync', 'boot_not_told', { reason: reasonOf(cause) });
+      this.#host.log('boot_not_told', { reason: reasonOf(cause) });
     }
   }
 
@@ -322,6 +327,10 @@ export class LiveNode implements NodeCalls {
     return this.#reader.samples();
   }
 
+  async logs(query: LogQuery): Promise<LogPage | null> {
+    return this.#host.recentLogs.page(query);
+  }
+
   /** Signs what this node says of itself, with a higher incarnation than before and than others know. */
   async #renewIdentity(above: number | null): Promise<Identity> {
     const { store, config } = this.#host;
@@ -364,7 +373,7 @@ export class LiveNode implements NodeCalls {
   #follow(call: () => Promise<void>): Promise<void> {
     const followed = call().catch((cause: unknown) => {
       if (this.#isClosed) return;
-      this.#host.log('CRITICAL', 'network_sync', 'input_failed', { reason: reasonOf(cause) });
+      this.#host.log('input_failed', { reason: reasonOf(cause) });
     });
     this.#host.keep(followed);
     return followed;

@@ -1,8 +1,9 @@
 // Gateways that note what they are asked and answer what a test tells them to.
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
-import type { BootGateway, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
+import type { BootGateway, LogQuery, LogRecord, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
 import { writeCertificateHeader } from '../../src/protocol/certificate.ts';
+import { logEntry } from '../../src/protocol/log-line.ts';
 import type { Allocation } from '../../src/protocol/store.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
 import { handSigned, newKey } from '../crypto/hand-signed.ts';
@@ -78,6 +79,16 @@ export const nodeStatus: NodeStatus = {
   observedHost: null,
 };
 
+export const logRecord: LogRecord = {
+  time: 1_700_000_000.5,
+  level: 'INFO',
+  node: '1',
+  log: 'network_sync',
+  event: 'peers_added',
+  guids: [2],
+  count: 1,
+};
+
 /** Answers, where a test does not give its own. */
 const common = {
   signAnswer: async () => SIGNATURE,
@@ -96,6 +107,8 @@ const common = {
   samples: async () => [
     { name: 'pychain_peers', help: 'Peers', type: 'gauge' as const, labels: { state: 'alive' }, value: 3 },
   ],
+  logs: async ({ cursor, level }: LogQuery) =>
+    cursor === 'bad' ? null : { logs: [{ ...logRecord, level }], next: null, cursor: '1-1', isMissed: false },
 };
 
 const node: NodeGateway = {
@@ -196,8 +209,10 @@ export function setUp(setup: Setup = {}) {
       ...setup.config,
     },
     // Access lines are looked at by one test of their own.
-    log: (of, level, event, fields) =>
-      (event === 'request' ? accesses : logged).push({ node: of, level, event, fields }),
+    log: (of, ...line) => {
+      const { level, event, fields } = logEntry(line);
+      (event === 'request' ? accesses : logged).push({ node: of, level, event, fields });
+    },
   });
   return { app, calls, logged, accesses };
 }

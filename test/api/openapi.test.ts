@@ -29,6 +29,7 @@ const OPERATOR_CALLS = [
   'GET /boot/allocations',
   'PUT /boot/allocations',
   'PUT /boot/floor',
+  'GET /logs',
 ];
 
 describe.each([

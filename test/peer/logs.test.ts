@@ -1,0 +1,107 @@
+// What a network logs while messages go through it: nothing for each of them at INFO, and at DEBUG enough to follow one.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { broadcastAt, eventually, inParallel, messagesAt, TOKEN } from '../../bench/network.ts';
+import { freePort } from '../../src/cli/ports.ts';
+import { readConfig } from '../../src/config.ts';
+import { PeerBoot } from '../../src/peer/boot.ts';
+import { PeerNode } from '../../src/peer/node.ts';
+import type { Level } from '../../src/protocol/log-events.ts';
+import { LogRing, type LogRecord } from '../../src/shell/log-ring.ts';
+import { createLog } from '../../src/shell/log.ts';
+
+const MESSAGES = 300;
+const VARIABLES = { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', PROBATION: '0', POW_BITS: '0' };
+
+interface Started {
+  readonly address: string;
+  readonly lines: LogRecord[];
+}
+
+const stops: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const stop of stops.toReversed()) await stop();
+});
+
+async function options(level: Level) {
+  const port = await freePort('127.0.0.1', 0);
+  const address = `http://127.0.0.1:${port}`;
+  const config = readConfig({ ...VARIABLES, PUBLIC_URL: address, LOCAL_PEERS: 'on', ADMIN_TOKEN: TOKEN });
+  if (!config.ok) throw new Error(JSON.stringify(config.error));
+  const lines: LogRecord[] = [];
+  const recentLogs = new LogRing();
+  const log = createLog('node', level, {
+    recent: recentLogs,
+    write: (line) => lines.push(JSON.parse(line) as LogRecord),
+  });
+  const server = { storageDir: null, proxyHeader: null, host: '127.0.0.1', port, address, config: config.value };
+  return { lines, options: { ...server, log, recentLogs } };
+}
+
+async function start(boot: string, level: Level): Promise<Started> {
+  const { lines, options: own } = await options(level);
+  const node = await PeerNode.start({ ...own, boot });
+  stops.push(() => node.stop({ leave: false, withinMs: 1_000 }));
+  await eventually('the join', async () => (await node.status()).guid !== null);
+  return { address: own.address, lines };
+}
+
+describe('a network under load', () => {
+  const nodes: Started[] = [];
+  beforeAll(async () => {
+    const { options: own } = await options('INFO');
+    const boot = await PeerBoot.start(own);
+    stops.push(() => boot.stop(1_000));
+    // The last tells everything.
+    nodes.push(...(await inParallel(['INFO', 'INFO', 'DEBUG'] as const, (level) => start(own.address, level))));
+    await eventually('all know all', async () =>
+      (await inParallel(nodes, membersOf)).every((known) => known === nodes.length),
+    );
+  }, 30_000);
+
+  const at = (index: number) => {
+    const node = nodes[index];
+    if (!node) throw new Error('no such node');
+    return node;
+  };
+
+  async function membersOf({ address }: Started): Promise<number> {
+    const page = (await (await fetch(`${address}/api/v1/members`)).json()) as { members: unknown[] };
+    return page.members.length;
+  }
+
+  it('tells nothing at INFO for each message, and at DEBUG names those that come', async () => {
+    const before = nodes.map(({ lines }) => lines.length);
+    const ids = await inParallel(Array.from({ length: MESSAGES }), (_, index) => broadcastAt(at(0).address, { index }));
+    await eventually('all have all', async () =>
+      (await inParallel(nodes, ({ address }) => messagesAt(address))).every(({ length }) => length === MESSAGES),
+    );
+    const grown = nodes.map(({ lines }, index) => lines.slice(before[index]));
+    // What they find out of each other meanwhile, once.
+    for (const lines of grown.slice(0, 2)) {
+      expect(lines.length).toBeLessThan(nodes.length);
+      expect(lines.every(({ event }) => event === 'peer_proved')).toBe(true);
+    }
+    const received = grown[2]?.filter(({ event }) => event === 'received') ?? [];
+    expect(received.length).toBeGreaterThan(0);
+    const known = new Set(ids.map((id) => id.slice(0, 12)));
+    expect(received.flatMap((line) => line['ids'] as string[]).every((id) => known.has(id))).toBe(true);
+  });
+
+  it('tells at DEBUG which message a request made, and what came of it', async () => {
+    const id = await broadcastAt(at(2).address, { to: 'be followed' });
+    await eventually('both lines', async () => at(2).lines.some((line) => line['message'] === id.slice(0, 12)));
+    const made = at(2).lines.find((line) => line['message'] === id.slice(0, 12));
+    expect(made).toMatchObject({ event: 'request', method: 'POST', status: 202, request_id: expect.any(String) });
+    expect(at(2).lines).toContainEqual(expect.objectContaining({ event: 'originated', ids: [id.slice(0, 12)] }));
+  });
+
+  it('shows an operator what a node logged, over HTTP', async () => {
+    const response = await fetch(`${at(0).address}/api/v1/logs?level=INFO`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    const { logs } = (await response.json()) as { logs: LogRecord[] };
+    expect(logs).toEqual(at(0).lines);
+    expect(logs.map(({ event }) => event)).toContain('joined');
+    expect((await fetch(`${at(0).address}/api/v1/logs`)).status).toBe(401);
+  });
+});
