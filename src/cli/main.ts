@@ -20,6 +20,7 @@ import { messages, peers, status, tail, type QueryOptions, type TailArguments } 
 import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
 import { stream, type StreamArguments } from './stream.ts';
+import { trace } from './trace.ts';
 import { up } from './up.ts';
 
 const EXIT_HELP = `
@@ -35,6 +36,7 @@ function program(done: (code: ExitCode) => void): Command {
   addUp(root, done);
   addNode(root, done);
   addQueries(root, done);
+  addTools(root, done);
   addBroadcast(root, done);
   addLeave(root, done);
   addBoot(root, done);
@@ -120,13 +122,21 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .action(async (node: string | undefined, options: StreamArguments) => done(await stream(node, options)));
   root
     .command('tail')
-    .description('follow the logs of a local network')
+    .description('follow the logs of a local network, or with --url what nodes elsewhere log')
     .argument('[node]', `${NODE}, boot or worker (default: all)`)
+    .option('--url <url>', 'a deployment, or one node on a server of its own, that is asked over HTTP')
+    .option('--token <token>', TOKEN)
     .option('--log <name>', `only ${LOG_NAMES.join(', ')}`)
     .option('-n, --lines <count>', 'lines to show of what is there', '10')
     .option('--no-follow', 'end after the lines that are there')
     .option('--json', 'one JSON object per line', false)
     .action(async (node: string | undefined, options: TailArguments) => done(await tail(node, options)));
+}
+
+function addTools(root: Command, done: (code: ExitCode) => void): void {
+  onNetwork(root.command('trace').description('the way of a message: who had it from whom, when'))
+    .argument('<id>', 'the id of a message, or its first 8 characters or more')
+    .action(async (id: string, options: QueryOptions) => done(await trace(id, options)));
 }
 
 function addBroadcast(root: Command, done: (code: ExitCode) => void): void {

@@ -10,8 +10,8 @@ export type Log = (...line: LogLine) => void;
  * Lines of one event at once, and a second, above DEBUG: what peers, strangers or a broken queue do again and again must not fill a log, nor the
  * bill for it. The next line that is written tells how many were not (guess).
  */
-const EVENT_BURST = 50;
-const EVENT_PER_SECOND = 0.5;
+export const EVENT_BURST = 20;
+const EVENT_PER_SECOND = 0.2;
 
 export interface LogOptions {
   /** Keeps what was logged last, to be read. */
