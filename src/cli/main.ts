@@ -13,6 +13,7 @@ import {
 } from './boot.ts';
 import { serveBoot } from './boot-serve.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
+import { doctor, type DoctorOptions } from './doctor.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
 import { runNode, type NodeArguments } from './node.ts';
@@ -36,7 +37,8 @@ function program(done: (code: ExitCode) => void): Command {
   addUp(root, done);
   addNode(root, done);
   addQueries(root, done);
-  addTools(root, done);
+  addTrace(root, done);
+  addDoctor(root, done);
   addBroadcast(root, done);
   addLeave(root, done);
   addBoot(root, done);
@@ -133,10 +135,24 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .action(async (node: string | undefined, options: TailArguments) => done(await tail(node, options)));
 }
 
-function addTools(root: Command, done: (code: ExitCode) => void): void {
+function addTrace(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('trace').description('the way of a message: who had it from whom, when'))
     .argument('<id>', 'the id of a message, or its first 8 characters or more')
     .action(async (id: string, options: QueryOptions) => done(await trace(id, options)));
+}
+
+function addDoctor(root: Command, done: (code: ExitCode) => void): void {
+  root
+    .command('doctor')
+    .description(
+      'look a running network over: what is wrong with it, and what to do; exit code 1 where there is a problem',
+    )
+    .argument('[url]', 'the deployment, or one node on a server of its own (default: as --url of other commands)')
+    .option('--probe', 'send a small message, to see that it reaches all; needs the token', false)
+    .option('--timeout <seconds>', 'for each question', '5')
+    .option('--token <token>', TOKEN)
+    .option('--json', 'one JSON object', false)
+    .action(async (url: string | undefined, options: DoctorOptions) => done(await doctor(url, options)));
 }
 
 function addBroadcast(root: Command, done: (code: ExitCode) => void): void {

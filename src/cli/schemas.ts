@@ -14,6 +14,7 @@ export const statusSchema = z.looseObject({
   last_sync_at: z.number().nullable().default(null),
   next_sync_at: z.number().nullable().default(null),
   left_at: z.number().nullable().default(null),
+  certificate: z.looseObject({ issued: z.number(), expires: z.number() }).nullable().optional(),
 });
 export type NodeStatus = z.infer<typeof statusSchema>;
 

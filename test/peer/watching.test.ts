@@ -1,7 +1,11 @@
 // What an operator sees of a network: its logs, and the way of a message.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { doctor } from '../../src/cli/doctor.ts';
+import type { Finding } from '../../src/cli/doctor-checks.ts';
 import { tail } from '../../src/cli/queries.ts';
 import { trace } from '../../src/cli/trace.ts';
+import { metricFaults, metricNames } from '../support/metric-rules.ts';
 import { printed } from '../support/printed.ts';
 import { broadcastAt, eventually, inParallel, messagesAt, TOKEN } from '../../bench/network.ts';
 import { freePort } from '../../src/cli/ports.ts';
@@ -50,10 +54,12 @@ async function start(boot: string, level: Level): Promise<Started> {
 
 describe('a network under load', () => {
   const nodes: Started[] = [];
+  let boot = '';
   beforeAll(async () => {
     const { options: own } = await options('INFO');
-    const boot = await PeerBoot.start(own);
-    stops.push(() => boot.stop(1_000));
+    const started = await PeerBoot.start(own);
+    stops.push(() => started.stop(1_000));
+    boot = own.address;
     // The last tells everything.
     nodes.push(...(await inParallel(['INFO', 'INFO', 'DEBUG'] as const, (level) => start(own.address, level))));
     await eventually('all know all', async () =>
@@ -119,11 +125,38 @@ describe('a network under load', () => {
   });
 
   it('has its logs followed from elsewhere', async () => {
-    const options = { url: at(0).address, token: TOKEN, json: true, follow: false, lines: '2' };
-    const lines = await printed(() => tail(undefined, options));
+    const asked = { url: at(0).address, token: TOKEN, json: true, follow: false, lines: '2' };
+    const lines = await printed(() => tail(undefined, asked));
     expect(lines.map((line) => JSON.parse(line) as LogRecord)).toEqual(at(0).lines.slice(-2));
-    await expect(tail(undefined, { ...options, token: 'wrong' })).rejects.toThrow('not the admin token');
-    await expect(tail('worker', options)).rejects.toThrow('wrangler tail');
+    await expect(tail(undefined, { ...asked, token: 'wrong' })).rejects.toThrow('not the admin token');
+    await expect(tail('worker', asked)).rejects.toThrow('wrangler tail');
+  });
+
+  it('is looked over from one node on, and found well: a message reaches all', async () => {
+    const asked = { token: TOKEN, json: true, probe: true, timeout: '5' };
+    const [told] = await printed(() => doctor(at(0).address, asked));
+    const { findings } = JSON.parse(told ?? '') as { findings: Finding[] };
+    expect(findings.filter(({ result }) => result === 'problem')).toEqual([]);
+    expect(findings.map(({ check }) => check)).toContain('probe');
+    expect(findings.find(({ check }) => check === 'probe')).toMatchObject({
+      result: 'ok',
+      found: expect.stringContaining('all 3'),
+    });
+    expect(findings.find(({ check }) => check === 'outside')?.found).toBe('of 2 members elsewhere all answer');
+  });
+
+  it('has metrics as Prometheus wants them, and all that the dashboard and the documents name', async () => {
+    const pages = await inParallel([boot, at(0).address], async (address) =>
+      (await fetch(`${address}/api/v1/metrics`)).text(),
+    );
+    expect(pages.flatMap(metricFaults)).toEqual([]);
+    const known = new Set(pages.flatMap((page) => [...metricNames(page)]));
+    const named = (file: string) =>
+      readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8').match(/pychain_\w+/g) ?? [];
+    for (const file of ['grafana.json', 'operations.md']) {
+      expect(named(file).length).toBeGreaterThan(20);
+      expect(named(file).filter((name) => !known.has(name))).toEqual([]);
+    }
   });
 
   it('shows an operator what a node logged, over HTTP', async () => {
