@@ -47,8 +47,7 @@ export function createApp({ gateways, config, log }: ApiOptions): Hono<ApiEnv> {
   app.get('/', (c) => {
     const nodes = config.nodeCount === 0 ? [] : [`/n/1/api/v1/status`];
     const boot = gateways.boot === null ? [] : [`${BOOT_BASE}/status`];
-    const { network } = config.protocol;
-    return c.json({ network, version: VERSION, nodes: config.nodeCount, see: [...boot, ...nodes] });
+    return c.json({ network: config.protocol.network, version: VERSION, see: [...boot, ...nodes] });
   });
   return app;
 }

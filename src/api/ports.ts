@@ -45,6 +45,8 @@ export interface NodeStatus {
   readonly nextSyncAt: Millis | null;
   /** When it left the network; null for a member. */
   readonly leftAt: Millis | null;
+  /** Nodes of its deployment, in slots from 1 on. */
+  readonly hostedNodes: number;
   /** Where its calls come from, as several peers agree that they see; null where they do not. */
   readonly observedHost: string | null;
 }

@@ -47,6 +47,7 @@ export function capabilitiesView(status: NodeStatus): Wire<typeof schemas.capabi
     protocol: limits.PROTOCOL,
     version: VERSION,
     capabilities: [...status.capabilities],
+    hosted_nodes: status.hostedNodes,
     limits: {
       address_chars_max: limits.ADDRESS_CHARS_MAX,
       body_bytes_max: limits.BODY_BYTES_MAX,

@@ -109,7 +109,11 @@ export function createClient(options: ClientOptions): Client {
       const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
       return operate(schemas.logPageSchema, 'GET', `${api(node)}/logs?limit=${limit}${from}`);
     },
-    nodes: async () => (await get(schemas.siteSchema, `${url}/`)).nodes,
+    nodes: async () => {
+      const at = (node: NodeName) => unlessMissing(() => get(schemas.capabilitiesSchema, `${api(node)}/capabilities`));
+      // A deployment that joined a network elsewhere has no boot node.
+      return ((await at('boot')) ?? (await at(1)))?.hosted_nodes ?? 0;
+    },
     broadcast: async (node, body, idempotencyKey) => {
       const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
       return operate(schemas.acceptedSchema, 'POST', `${api(node)}/messages`, body, headers);

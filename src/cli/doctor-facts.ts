@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { createClient, ProblemError, type Client, type NodeName } from './client.ts';
 import { CliError, errorLine } from './errors.ts';
 import { membersOf, pooled, type MemberPlace } from './members.ts';
-import type { MemberRecord, NodeStatus } from './schemas.ts';
+import { capabilitiesSchema, type MemberRecord, type NodeStatus } from './schemas.ts';
 import { metricsOf, type Metrics } from './metrics-text.ts';
 
 /** Hosted nodes that are asked, and members elsewhere; what is beyond is told. */
@@ -56,7 +56,6 @@ export interface Facts {
   readonly tlsDays: number | null;
 }
 
-const capabilitiesSchema = z.looseObject({ version: z.string(), limits: z.record(z.string(), z.number()) });
 const beaconSchema = z.looseObject({
   hour: z.looseObject({ messages: z.number(), coverage: z.number().nullable() }),
 });

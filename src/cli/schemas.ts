@@ -76,8 +76,11 @@ export const logPageSchema = z.object({
 });
 export type LogPageRecord = z.infer<typeof logPageSchema>;
 
-/** What answers at a deployment's root. */
-export const siteSchema = z.looseObject({ network: z.string(), version: z.string(), nodes: z.number().default(0) });
+export const capabilitiesSchema = z.looseObject({
+  version: z.string(),
+  hosted_nodes: z.number(),
+  limits: z.record(z.string(), z.number()),
+});
 
 export const acceptedSchema = z.looseObject({ id: z.string(), broadcast_timestamp: z.number() });
 export type Accepted = z.infer<typeof acceptedSchema>;

@@ -43,6 +43,7 @@ export function bootGateway(house: BootHouse): BootGateway {
         lastSyncAt: null,
         nextSyncAt: null,
         leftAt: null,
+        hostedNodes: config.nodeCount,
         observedHost: null,
       };
     },

@@ -109,6 +109,7 @@ export class NodeReader {
       lastSyncAt: times.last,
       nextSyncAt: times.next,
       leftAt: state.leftAt,
+      hostedNodes: this.#config.nodeCount,
       observedHost: state.observed.agreed(Date.now()),
     };
   }

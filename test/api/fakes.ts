@@ -1,4 +1,5 @@
 // Gateways that note what they are asked and answer what a test tells them to.
+import { checkAnswer } from '../../bench/answers.ts';
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
 import type { BootGateway, LogQuery, LogRecord, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
@@ -76,6 +77,7 @@ export const nodeStatus: NodeStatus = {
   lastSyncAt: 1_700_000_000_500,
   nextSyncAt: null,
   leftAt: null,
+  hostedNodes: 4,
   observedHost: null,
 };
 
@@ -214,7 +216,19 @@ export function setUp(setup: Setup = {}) {
       (event === 'request' ? accesses : logged).push({ node: of, level, event, fields });
     },
   });
-  return { app, calls, logged, accesses };
+  return { app: checked(app), calls, logged, accesses };
+}
+
+/** Every answer is held against the document. */
+function checked(app: ReturnType<typeof createApp>): ReturnType<typeof createApp> {
+  const request = app.request;
+  app.request = async (input, init, ...rest) => {
+    const response = await request(input, init, ...rest);
+    const [method, url] = input instanceof Request ? [input.method, input.url] : [init?.method, String(input)];
+    await checkAnswer((method ?? 'GET').toUpperCase(), url, response);
+    return response;
+  };
+  return app;
 }
 
 /** A JSON request with the operator's token. A string is sent as it is. */

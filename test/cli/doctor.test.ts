@@ -320,7 +320,7 @@ describe('the command', () => {
   beforeEach(async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     answers = {
-      '/': { network: 'test', version: '0.1.0', nodes: 2 },
+      '/api/v1/capabilities': { version: '0.1.0', hosted_nodes: 2, limits: {} },
       '/api/v1/status': statusOf(0, { guid: 0, ...now() }),
       '/n/1/api/v1/status': statusOf(1, { max_guid: 2, peers: { alive: 1 }, certificate: null, ...now() }),
       '/n/2/api/v1/status': statusOf(2, { max_guid: 2, peers: { alive: 1 }, certificate: null, ...now() }),
