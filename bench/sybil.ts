@@ -181,7 +181,7 @@ async function longestWait(network: Measured): Promise<number> {
   const waits = await inParallel(slots, async (slot) => {
     const text = await (await fetch(`${network.url}/n/${slot}/api/v1/metrics`)).text();
     const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
-    return value('pychain_untrusted_wait_milliseconds_total') / value('pychain_sync_rounds_total');
+    return (1000 * value('pychain_untrusted_wait_seconds_total')) / value('pychain_sync_rounds_total');
   });
   return Math.max(...waits);
 }

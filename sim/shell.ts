@@ -4,6 +4,7 @@ import type { Effect, Outcome, Undeliverable } from '../src/protocol/effects.ts'
 import type { Joined } from '../src/protocol/effects.ts';
 import type { JobLeg, Sender } from '../src/protocol/job.ts';
 import { CAPABILITIES, IMPATIENT_MS, PATIENT_MS } from '../src/protocol/limits.ts';
+import { logEntry, type LogEntry } from '../src/protocol/log-line.ts';
 import type { SyncAnswer } from '../src/protocol/sync.ts';
 import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.ts';
 import type { SimBoot } from './boot.ts';
@@ -45,9 +46,7 @@ export class Shell {
   perform(node: SimNode, effect: Effect): void {
     switch (effect.type) {
       case 'log':
-        if (effect.level !== 'DEBUG') {
-          this.#sim.note(`node ${node.slot} ${effect.event} ${JSON.stringify(effect.fields).slice(0, 160)}`);
-        }
+        this.#note(node, logEntry(effect.line));
         return;
       case 'join':
         return this.#join(node);
@@ -254,6 +253,11 @@ export class Shell {
       if (sim.hits(sim.plan.queueRefuses / 4)) return sim.later(HANDOVER_TIMEOUT_MS, () => failed('no answer in time'));
       sim.later(sim.latency(), () => (isTaken ? node.hear(life, { type: 'handed-over', id }) : failed('refused')));
     });
+  }
+
+  #note(node: SimNode, { level, event, fields }: LogEntry): void {
+    if (level === 'DEBUG') return;
+    this.#sim.note(`node ${node.slot} ${event} ${JSON.stringify(fields).slice(0, 160)}`);
   }
 
   /** Whether a signed call from elsewhere is heard. */

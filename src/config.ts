@@ -8,11 +8,9 @@ import {
 } from './protocol/limits.ts';
 import { addressFault } from './protocol/address.ts';
 import type { ProtocolConfig } from './protocol/config.ts';
+import { LEVELS, type Level } from './protocol/log-events.ts';
 import { isPublicKey } from './protocol/signed-text.ts';
 import { err, ok, type Result } from './protocol/types.ts';
-
-export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface Config {
   readonly protocol: ProtocolConfig;
@@ -21,7 +19,7 @@ export interface Config {
   /** URL of the boot node whose network this deployment joins, without a trailing slash; null: it hosts its own. */
   readonly bootNode: string | null;
   readonly nodeCount: number;
-  readonly logLevel: LogLevel;
+  readonly logLevel: Level;
   /** Null: operator calls are refused. */
   readonly adminToken: string | null;
   /** What joiners from elsewhere must know, and what is told to a boot node elsewhere; null: nothing. */
@@ -88,7 +86,7 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'NODE_COUNT', default: '4', allowed: whole(1, NODE_COUNT_MAX), secret: false },
   { name: 'NETWORK_SYNC_INTERVAL', default: '60', allowed: seconds(1, 86_400), secret: false },
   { name: 'NETWORK_SYNC_JITTER', default: '30', allowed: seconds(0, 86_400), secret: false },
-  { name: 'LOG_LEVEL', default: 'INFO', allowed: `one of ${LOG_LEVELS.join(', ')}`, secret: false },
+  { name: 'LOG_LEVEL', default: 'INFO', allowed: `one of ${LEVELS.join(', ')}`, secret: false },
   { name: 'FANOUT', default: '64', allowed: whole(2, JOB_LEGS_MAX), secret: false },
   { name: 'MESSAGE_TTL', default: '600', allowed: whole(1, TTL_SECONDS_MAX) + ' (seconds)', secret: false },
   { name: 'MAX_FAILURES', default: '3', allowed: whole(1, 1_000), secret: false },
@@ -150,7 +148,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const nodeCount = read('NODE_COUNT', parseWhole(1, NODE_COUNT_MAX));
   const syncIntervalMs = read('NETWORK_SYNC_INTERVAL', parseSeconds(1, 86_400));
   const syncJitterMs = read('NETWORK_SYNC_JITTER', parseSeconds(0, 86_400));
-  const logLevel = read('LOG_LEVEL', (text) => LOG_LEVELS.find((level) => level === text) ?? null);
+  const logLevel = read('LOG_LEVEL', (text) => LEVELS.find((level) => level === text) ?? null);
   const fanout = read('FANOUT', parseWhole(2, JOB_LEGS_MAX));
   const ttl = read('MESSAGE_TTL', parseWhole(1, TTL_SECONDS_MAX));
   const maxFailures = read('MAX_FAILURES', parseWhole(1, 1_000));

@@ -6,7 +6,7 @@ import { BeaconObject } from './durable/beacon-object.ts';
 import { BootObject } from './durable/boot-object.ts';
 import type { Env } from './durable/env.ts';
 import { createGateways } from './durable/gateway.ts';
-import { createLog } from './shell/log.ts';
+import { createLog, type Log } from './shell/log.ts';
 import { NodeObject } from './durable/node-object.ts';
 import { deadLetterPorts, insidePorts, outsidePorts, tickPorts } from './durable/ports.ts';
 import { consume, INSIDE, OUTSIDE } from './queue/consumer.ts';
@@ -19,6 +19,15 @@ export { BeaconObject, BootObject, NodeObject };
 const config = checkedConfig(startEnv as unknown as Record<string, unknown>);
 const log = createLog('worker', config.logLevel);
 
+/** Of requests: each node's own, of which there are no more than slots, the boot node and `worker`. */
+const logs = new Map<string, Log>();
+
+function logOf(node: string): Log {
+  const known = logs.get(node) ?? createLog(node, config.logLevel);
+  logs.set(node, known);
+  return known;
+}
+
 let app: ReturnType<typeof createApp> | null = null;
 
 export default {
@@ -27,7 +36,7 @@ export default {
       gateways: createGateways(env, config),
       // Set by the platform; what a caller sends under this name does not reach a Worker. Peers on one machine share one address.
       config: { ...config, clientAddressHeader: config.protocol.localPeers ? null : 'CF-Connecting-IP' },
-      log: (node, level, event, fields) => createLog(node, config.logLevel)(level, 'api', event, fields),
+      log: (node, ...line) => logOf(node)(...line),
     });
     return app.fetch(request, env, context);
   },

@@ -15,6 +15,7 @@ import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
 import { readCapped } from './read-capped.ts';
 import { mount } from './route.ts';
 import { streamRoutes } from './stream-routes.ts';
+import { ID_CHARS_LOGGED } from '../protocol/log-events.ts';
 import { VERSION } from './version.ts';
 
 const BOOT_BASE = '/api/v1';
@@ -105,9 +106,16 @@ function accessLog(nameOf: (path: string) => string, log: ApiLog): MiddlewareHan
     await next();
     // Whoever watches asks these all the time; nobody wants to read that.
     if (c.res.ok && WATCHED.test(path)) return;
-    const fields = { request_id: c.var.requestId, method, path: path.slice(0, PATH_CHARS_MAX), status: c.res.status };
-    log(name, 'DEBUG', 'request', fields);
+    const { status } = c.res;
+    const fields = { request_id: c.var.requestId, method, path: path.slice(0, PATH_CHARS_MAX), status };
+    log(name, 'request', { ...fields, ...originatedBy(c.res) });
   };
+}
+
+/** The id of the message that a request made, so that its way can be followed from there. */
+function originatedBy({ status, headers }: Response): { message?: string } {
+  const id = status === 202 ? headers.get('Location')?.split('/').at(-1) : undefined;
+  return id === undefined ? {} : { message: id.slice(0, ID_CHARS_LOGGED) };
 }
 
 /** Only nodes that exist have a log: a path may hold any number. */

@@ -7,10 +7,18 @@ import { reportView } from './beacon-views.ts';
 import type { CallingNode, PeerClientOptions } from './peer-client.ts';
 import { readCapped } from './read-capped.ts';
 
+/** There is no beacon at that address: its deployment has none, or it is a boot node on a server. */
+export class NoBeaconError extends Error {
+  constructor() {
+    super('there is no beacon');
+    this.name = 'NoBeaconError';
+  }
+}
+
 /** Two cursors. */
 const ANSWER_BYTES_MAX = 1_024;
 
-/** Tells the beacon of the deployment at `url`. Rejects where there is no answer that counts. */
+/** Tells the beacon of the deployment at `url`. Rejects where there is no answer that counts: with a NoBeaconError where there is no beacon. */
 export async function tellBeaconAt(
   url: string,
   report: Report,
@@ -24,7 +32,7 @@ export async function tellBeaconAt(
   if (!response.ok) {
     // Not waited for: it may never end.
     response.body?.cancel().catch(() => undefined);
-    throw new Error(`HTTP ${response.status}`);
+    throw response.status === 404 ? new NoBeaconError() : new Error(`HTTP ${response.status}`);
   }
   const bytes = await readCapped(response.body, ANSWER_BYTES_MAX);
   return beaconHeard.parse(JSON.parse(new TextDecoder().decode(bytes)));

@@ -3,13 +3,14 @@ import { signAnswer } from '../crypto/signatures.ts';
 import { readMember } from '../protocol/member.ts';
 import type { CommonEnv } from './env.ts';
 import { ask } from './failures.ts';
+import { logPage, logsQuery } from './log-schemas.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
 import { unauthenticated, notJoined, ProblemError, unknownCursor } from './problem.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
 import { PAGE_LIMIT_DEFAULT } from './schemas.ts';
-import { capabilitiesView, memberPageView, peerView, statusView, syncAnswerView } from './views.ts';
+import { capabilitiesView, logPageView, memberPageView, peerView, statusView, syncAnswerView } from './views.ts';
 
 const getStatus = defineRoute({
   method: 'get',
@@ -72,6 +73,15 @@ const getMetrics = defineRoute({
   },
 });
 
+const getLogs = defineRoute({
+  method: 'get',
+  path: '/logs',
+  summary: 'What this node logged last, oldest first',
+  isOperatorCall: true,
+  query: logsQuery,
+  responses: { 200: json(logPage, 'a page of log lines'), ...refusals(401, 403, 422, 503) },
+});
+
 /** The routes that nodes and the boot node share. Middleware of the app sets `directory`. */
 export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
   serve(getStatus, async (c, { query: { nonce } }) => {
@@ -130,5 +140,12 @@ export const commonRoutes: readonly Endpoint<CommonEnv>[] = [
   serve(getMetrics, async (c) => {
     const samples = await ask(() => c.var.directory.samples());
     return c.text(metricsText(samples), 200, { 'Content-Type': METRICS_TYPE });
+  }),
+
+  serve(getLogs, async (c, { query }) => {
+    const { cursor = null, limit = PAGE_LIMIT_DEFAULT, level = 'DEBUG' } = query;
+    const page = await ask(() => c.var.directory.logs({ cursor, limit, level }));
+    if (page === null) throw unknownCursor();
+    return c.json(logPageView(page), 200);
   }),
 ];

@@ -1,6 +1,7 @@
 // What every route of the API can count on: its settings, the log, and what middleware puts into the context.
 import type { ProtocolConfig } from '../protocol/config.ts';
-import type { Guid, JsonValue } from '../protocol/types.ts';
+import type { LogLine } from '../protocol/log-line.ts';
+import type { Guid } from '../protocol/types.ts';
 import type { BeaconGateway, BootGateway, Gateways, NodeGateway } from './ports.ts';
 
 /** What the API needs to know of the deployment's configuration. */
@@ -17,12 +18,7 @@ export interface ApiConfig {
 }
 
 /** Where things go that an operator should know and a caller must not. `node`: a slot, `boot`, `worker` for the rest, `node` for a node alone. */
-export type ApiLog = (
-  node: string,
-  level: 'DEBUG' | 'WARNING' | 'ERROR',
-  event: 'request' | 'request_unavailable' | 'request_overdue' | 'request_failed' | 'request_unauthenticated',
-  fields: Readonly<Record<string, JsonValue>>,
-) => void;
+export type ApiLog = (node: string, ...line: LogLine) => void;
 
 export interface ApiOptions {
   readonly gateways: Gateways;
@@ -42,7 +38,7 @@ export interface NodeApiOptions {
 /** What a node and the boot node have in common. */
 export type Directory = Pick<
   BootGateway,
-  'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples' | 'signAnswer'
+  'status' | 'lookup' | 'member' | 'members' | 'sync' | 'samples' | 'logs' | 'signAnswer'
 >;
 
 /** Who called, proved by a signature. */

@@ -9,11 +9,13 @@ import type { BackupHead } from '../protocol/backup-file.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
 import type { EntryFault, MergeCounts } from '../protocol/boot-restore.ts';
 import type { CallVerdict, Joined, Originated, Origination, OriginationError, Outcome } from '../protocol/effects.ts';
+import type { Level, LogName } from '../protocol/log-events.ts';
 import type {
   Certificate,
   Delivery,
   Guid,
   JsonObject,
+  JsonValue,
   MessageId,
   Millis,
   Peer,
@@ -46,6 +48,8 @@ export interface NodeStatus {
   readonly nextSyncAt: Millis | null;
   /** When it left the network; null for a member. */
   readonly leftAt: Millis | null;
+  /** Nodes of its deployment, in slots from 1 on. */
+  readonly hostedNodes: number;
   /** Where its calls come from, as several peers agree that they see; null where they do not. */
   readonly observedHost: string | null;
 }
@@ -84,6 +88,33 @@ export interface Sample {
   readonly type: 'counter' | 'gauge';
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
+}
+
+/** A line of a log, and what else its event has for fields. */
+export interface LogRecord {
+  readonly [field: string]: JsonValue;
+  /** Unix seconds. */
+  readonly time: number;
+  readonly level: Level;
+  readonly node: string;
+  readonly log: LogName;
+  readonly event: string;
+}
+
+/** `cursor` null: from the oldest on that there is; `level`: the lowest. */
+export interface LogQuery {
+  readonly cursor: string | null;
+  readonly limit: number;
+  readonly level: Level;
+}
+
+export interface LogPage {
+  readonly logs: readonly LogRecord[];
+  readonly next: string | null;
+  /** Where it ends: to go on from, also where there is no next page yet. */
+  readonly cursor: string;
+  /** Lines after the given cursor are gone. */
+  readonly isMissed: boolean;
 }
 
 /** Whether a signed call may be answered; `unproven`: its certificate does not prove who calls. */
@@ -137,6 +168,8 @@ export interface NodeGateway {
   /** Opens a stream: its answer is for the caller as it is. */
   stream(request: StreamRequest): Promise<Response | StreamRefusal>;
   samples(): Promise<readonly Sample[]>;
+  /** What it logged last, oldest first. A cursor that is not ours gives null. */
+  logs(query: LogQuery): Promise<LogPage | null>;
 }
 
 /** The first part of a backup of the boot node. */
@@ -171,6 +204,7 @@ export interface BootGateway {
   members(cursor: string | null, limit: number): Promise<MemberPage | null>;
   sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
   samples(): Promise<readonly Sample[]>;
+  logs(query: LogQuery): Promise<LogPage | null>;
   /** `withKey`: with the secret half of the network's key. */
   backup(withKey: boolean): Promise<Backup>;
   /** Ascending; `cursor` null for the first page. A cursor that is not ours gives null. */

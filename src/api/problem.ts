@@ -136,14 +136,14 @@ export function errorHandler(log: ApiLog): ErrorHandler<ApiEnv> {
     const { method, path } = c.req;
     const fields = { request_id: c.var.requestId, method, path, error: errorText(error) };
     if (error instanceof UnavailableError) {
-      log(c.var.nodeName, 'WARNING', 'request_unavailable', fields);
+      log(c.var.nodeName, 'request_unavailable', fields);
       return problemResponse(c, 'unavailable', 'the node could not answer: try again', RETRY_SOON);
     }
     if (error instanceof OverdueError) {
-      log(c.var.nodeName, 'WARNING', 'request_overdue', fields);
+      log(c.var.nodeName, 'request_overdue', fields);
       return problemResponse(c, 'overdue', overdueText(method), RETRY_LATER);
     }
-    log(c.var.nodeName, 'ERROR', 'request_failed', fields);
+    log(c.var.nodeName, 'request_failed', fields);
     return problemResponse(c, 'failed', 'the error was logged under this X-Request-Id', {});
   };
 }

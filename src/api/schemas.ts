@@ -149,6 +149,7 @@ export const capabilities = z
     protocol: z.string(),
     version: z.string(),
     capabilities: z.array(z.string()),
+    hosted_nodes: z.int().meta({ description: 'nodes of its deployment, in slots from 1 on' }),
     limits: z.record(z.string(), z.number()),
   })
   .meta({ id: 'Capabilities' });

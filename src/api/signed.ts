@@ -24,7 +24,7 @@ export function requireSignature(signing: Signing, log: ApiLog): MiddlewareHandl
   const refuse = (c: Context<ApiEnv>, reason: SignatureFault): never => {
     if (logged.take(1, Date.now())) {
       const fields = { request_id: c.var.requestId, path: c.req.path, reason };
-      log(c.var.nodeName, 'WARNING', 'request_unauthenticated', fields);
+      log(c.var.nodeName, 'request_unauthenticated', fields);
     }
     throw unauthenticated();
   };

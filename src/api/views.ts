@@ -4,7 +4,8 @@ import type { Joined, Originated } from '../protocol/effects.ts';
 import * as limits from '../protocol/limits.ts';
 import type { SyncAnswer } from '../protocol/sync.ts';
 import type { Certificate, Guid, Member, Millis, Peer, StoredMessage } from '../protocol/types.ts';
-import type { Challenge, MemberPage, MessagePage, NodeStatus } from './ports.ts';
+import type { Challenge, LogPage, MemberPage, MessagePage, NodeStatus } from './ports.ts';
+import type { logPage } from './log-schemas.ts';
 import type * as schemas from './schemas.ts';
 import { VERSION } from './version.ts';
 
@@ -46,6 +47,7 @@ export function capabilitiesView(status: NodeStatus): Wire<typeof schemas.capabi
     protocol: limits.PROTOCOL,
     version: VERSION,
     capabilities: [...status.capabilities],
+    hosted_nodes: status.hostedNodes,
     limits: {
       address_chars_max: limits.ADDRESS_CHARS_MAX,
       body_bytes_max: limits.BODY_BYTES_MAX,
@@ -104,6 +106,15 @@ export function messageView(message: StoredMessage): Wire<typeof schemas.message
 
 export function messagePageView(page: MessagePage): Wire<typeof schemas.messagePage> {
   return { messages: page.messages.map(messageView), next: page.next, cursor: page.cursor };
+}
+
+export function logPageView(page: LogPage): Wire<typeof logPage> {
+  return {
+    logs: [...page.logs],
+    next: page.next,
+    cursor: page.cursor,
+    missed: page.isMissed,
+  };
 }
 
 export function originatedView(originated: Originated): Wire<typeof schemas.messageAnswer> {

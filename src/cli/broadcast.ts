@@ -3,8 +3,9 @@ import { text as readText } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JSON_DEPTH_MAX } from '../protocol/limits.ts';
 import { parseJson } from '../protocol/scan-json.ts';
-import { nodeUrl, type Client, type NodeName } from './client.ts';
+import type { Client, NodeName } from './client.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
+import { membersOf } from './members.ts';
 import { parseWhole } from './settings.ts';
 import { findNode, type TargetOptions } from './target.ts';
 import { intervals } from './text.ts';
@@ -91,22 +92,6 @@ async function waitForAll(client: Client, node: NodeName, id: string, seconds: n
   }
   const left = [...missing].map(([guid, { why }]) => ({ guid, why }));
   return { reached: of - missing.size, of, seconds: (last - began) / 1000, missing: left };
-}
-
-/** All members that the node knows, itself among them, and where to ask them. */
-async function membersOf(client: Client, node: NodeName): Promise<{ guid: number; base: string }[]> {
-  const own = await client.status(node);
-  const prefix = node === 'own' ? null : own.address.replace(/\/n\/\d+$/, '/n/');
-  const bases = new Map<number, string>([[own.guid ?? 0, nodeUrl(client.url, node)]]);
-  for await (const member of client.members(node)) {
-    // The boot node carries no messages; who said good-bye expects none.
-    if (member.guid === 0 || member.guid === own.guid || member.state === 'left') continue;
-    // Nodes of the same deployment are asked through the URL that we were given: theirs may only mean something inside.
-    const isHere = prefix !== null && member.address.startsWith(prefix);
-    const slot = isHere ? Number(member.address.slice(prefix.length)) : NaN;
-    bases.set(member.guid, Number.isInteger(slot) ? nodeUrl(client.url, slot) : member.address);
-  }
-  return [...bases].map(([guid, base]) => ({ guid, base }));
 }
 
 function refuseEmpty(value: string | undefined, option: string): void {

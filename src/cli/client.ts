@@ -27,6 +27,14 @@ export interface Client {
   messages(node: NodeName): AsyncGenerator<schemas.MessageRecord>;
   /** Whether the node at this base URL has the message. */
   hasMessage(base: string, id: string): Promise<boolean>;
+  /** The message at the node at this base URL; null where it has none such. */
+  message(base: string, id: string): Promise<schemas.MessageRecord | null>;
+  /** What the beacon knows of a message; null where there is no beacon, or it knows nothing of it. */
+  coverage(id: string): Promise<schemas.CoverageRecord | null>;
+  /** What a node logged last, after the cursor. */
+  logs(node: NodeName, cursor: string | null, limit: number): Promise<schemas.LogPageRecord>;
+  /** Nodes that a deployment hosts. */
+  nodes(): Promise<number>;
   broadcast(node: NodeName, body: unknown, idempotencyKey: string | null): Promise<schemas.Accepted>;
   /** Has a node leave the network, or come back. */
   setMember(node: NodeName, isMember: boolean): Promise<schemas.Membership>;
@@ -83,6 +91,11 @@ export function createClient(options: ClientOptions): Client {
     read(schema, await request(target), target, url);
   const api = (node: NodeName) => `${nodeUrl(url, node)}/api/v1`;
   const operate = operatorOf(url, options);
+  const message = (base: string, id: string) =>
+    unlessMissing(async () => {
+      const target = `${base}/api/v1/messages/${encodeURIComponent(id)}`;
+      return await read(schemas.messageSchema, await request(target), target, base);
+    });
   const status = (node: NodeName) => get(schemas.statusSchema, `${api(node)}/status`);
   return {
     url,
@@ -98,12 +111,18 @@ export function createClient(options: ClientOptions): Client {
         const page = await get(schemas.messagePageSchema, target);
         return { items: page.messages, next: page.next };
       }),
-    hasMessage: async (base, id) => {
-      const target = `${base}/api/v1/messages/${encodeURIComponent(id)}`;
-      const response = await request(target);
-      if (response.status !== 404) await read(schemas.messageSchema, response, target, base);
-      else await response.body?.cancel();
-      return response.status !== 404;
+    hasMessage: async (base, id) => (await message(base, id)) !== null,
+    message,
+    coverage: (id) =>
+      unlessMissing(() => get(schemas.coverageSchema, `${api('boot')}/beacon/messages/${encodeURIComponent(id)}`)),
+    logs: (node, cursor, limit) => {
+      const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+      return operate(schemas.logPageSchema, 'GET', `${api(node)}/logs?limit=${limit}${from}`);
+    },
+    nodes: async () => {
+      const at = (node: NodeName) => unlessMissing(() => get(schemas.capabilitiesSchema, `${api(node)}/capabilities`));
+      // A deployment that joined a network elsewhere has no boot node.
+      return ((await at('boot')) ?? (await at(1)))?.hosted_nodes ?? 0;
     },
     broadcast: async (node, body, idempotencyKey) => {
       const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey };
@@ -118,6 +137,16 @@ export function createClient(options: ClientOptions): Client {
       summary: () => get(beaconSchemas.beaconSummarySchema, `${api('boot')}/beacon/summary`),
     },
   };
+}
+
+/** Null where the network says that there is no such thing. */
+async function unlessMissing<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 404) return null;
+    throw error;
+  }
 }
 
 /** By what answers where a deployment has its boot node: that is GUID 0, and all others are nodes, with or without a GUID yet. */

@@ -1,15 +1,12 @@
 // One log record in its two forms: the Worker's JSON line, and the line that people read in LOG_DIR. Both ways, so that
 // `pychain tail --json` gives what the Worker logged.
 import { z } from 'zod';
+import { LEVELS, LOG_NAMES } from '../protocol/log-events.ts';
 import { printable } from './errors.ts';
-
-/** Logs that a node keeps. */
-export const LOG_NAMES = ['api', 'network_sync', 'mempool'] as const;
-export type LogName = (typeof LOG_NAMES)[number];
 
 const recordSchema = z.looseObject({
   time: z.number(),
-  level: z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']),
+  level: z.enum(LEVELS),
   node: z.string().regex(/^(boot|node|worker|[1-9]\d{0,9})$/),
   log: z.enum(LOG_NAMES),
   event: z.string(),

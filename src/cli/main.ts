@@ -2,6 +2,7 @@
 // The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
+import { LOG_NAMES } from '../protocol/log-events.ts';
 import { beacon, type BeaconArguments } from './beacon.ts';
 import {
   exportBackup,
@@ -13,14 +14,15 @@ import {
 } from './boot.ts';
 import { serveBoot } from './boot-serve.ts';
 import { broadcast, type BroadcastOptions } from './broadcast.ts';
+import { doctor, type DoctorOptions } from './doctor.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
 import { comeBack, leave, type LeaveOptions } from './leave.ts';
-import { LOG_NAMES } from './log-line.ts';
 import { runNode, type NodeArguments } from './node.ts';
 import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
 import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';
 import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
 import { stream, type StreamArguments } from './stream.ts';
+import { trace } from './trace.ts';
 import { up } from './up.ts';
 
 const EXIT_HELP = `
@@ -36,6 +38,8 @@ function program(done: (code: ExitCode) => void): Command {
   addUp(root, done);
   addNode(root, done);
   addQueries(root, done);
+  addTrace(root, done);
+  addDoctor(root, done);
   addBroadcast(root, done);
   addLeave(root, done);
   addBoot(root, done);
@@ -125,13 +129,35 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .action(async (id: string | undefined, options: BeaconArguments) => done(await beacon(id, options)));
   root
     .command('tail')
-    .description('follow the logs of a local network')
+    .description('follow the logs of a local network, or with --url what nodes elsewhere log')
     .argument('[node]', `${NODE}, boot or worker (default: all)`)
+    .option('--url <url>', 'a deployment, or one node on a server of its own, that is asked over HTTP')
+    .option('--token <token>', TOKEN)
     .option('--log <name>', `only ${LOG_NAMES.join(', ')}`)
     .option('-n, --lines <count>', 'lines to show of what is there', '10')
     .option('--no-follow', 'end after the lines that are there')
     .option('--json', 'one JSON object per line', false)
     .action(async (node: string | undefined, options: TailArguments) => done(await tail(node, options)));
+}
+
+function addTrace(root: Command, done: (code: ExitCode) => void): void {
+  onNetwork(root.command('trace').description('the way of a message: who had it from whom, when'))
+    .argument('<id>', 'the id of a message, or its first 8 characters or more')
+    .action(async (id: string, options: QueryOptions) => done(await trace(id, options)));
+}
+
+function addDoctor(root: Command, done: (code: ExitCode) => void): void {
+  root
+    .command('doctor')
+    .description(
+      'look a running network over: what is wrong with it, and what to do; exit code 1 where there is a problem',
+    )
+    .argument('[url]', 'the deployment, or one node on a server of its own (default: as --url of other commands)')
+    .option('--probe', 'send a small message, to see that it reaches all; needs the token', false)
+    .option('--timeout <seconds>', 'for each question', '5')
+    .option('--token <token>', TOKEN)
+    .option('--json', 'one JSON object', false)
+    .action(async (url: string | undefined, options: DoctorOptions) => done(await doctor(url, options)));
 }
 
 function addBroadcast(root: Command, done: (code: ExitCode) => void): void {

@@ -3,14 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isFolder } from '../peer/folder.ts';
+import { LOG_NAMES } from '../protocol/log-events.ts';
 import { CliError, EXIT, printable, type ExitCode } from './errors.ts';
-import { LOG_NAMES } from './log-line.ts';
 import { onParentGone } from './parent.ts';
 import type { MessageRecord } from './schemas.ts';
 import { folders, parseWhole } from './settings.ts';
 import { readNodeCount, readRunning } from './state-folder.ts';
 import { ageText, peersText, tableLines } from './table.ts';
 import { Tail, tailedJson, type TailedLine } from './tail.ts';
+import { tailElsewhere } from './tail-elsewhere.ts';
 import { findNode, type NodeWish, type TargetOptions } from './target.ts';
 import { cut, intervals } from './text.ts';
 
@@ -110,7 +111,7 @@ export function messageLine(message: MessageRecord): string {
   return `${at} ${printable(message.id.slice(0, 12))} from ${guid}, ${hops}: ${what}`;
 }
 
-export interface TailArguments {
+export interface TailArguments extends TargetOptions {
   readonly log?: string | undefined;
   readonly lines: string;
   readonly json: boolean;
@@ -130,6 +131,7 @@ export async function tail(node: string | undefined, options: TailArguments): Pr
   if (node !== undefined && !/^(boot|worker|[1-9]\d{0,9})$/.test(node)) {
     throw new CliError(`node ${node}: give a number from 1, boot or worker`, EXIT.usage);
   }
+  if (options.url !== undefined) return await tailElsewhere(node, log, lines, options);
   const logDir = await findLogDir(process.env);
   if (node !== undefined) await checkLogged(node, logDir);
   const onLine = (line: TailedLine) =>

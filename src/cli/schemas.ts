@@ -1,5 +1,6 @@
 // What the commands need of the network's answers; more keys are fine.
 import { z } from 'zod';
+import { LEVELS, LOG_NAMES } from '../protocol/log-events.ts';
 
 export const statusSchema = z.looseObject({
   network: z.string(),
@@ -13,6 +14,7 @@ export const statusSchema = z.looseObject({
   last_sync_at: z.number().nullable().default(null),
   next_sync_at: z.number().nullable().default(null),
   left_at: z.number().nullable().default(null),
+  certificate: z.looseObject({ issued: z.number(), expires: z.number() }).nullable().optional(),
 });
 export type NodeStatus = z.infer<typeof statusSchema>;
 
@@ -38,6 +40,47 @@ export const messageSchema = z.looseObject({
 export type MessageRecord = z.infer<typeof messageSchema>;
 
 export const messagePageSchema = z.object({ messages: z.array(messageSchema), next: z.string().nullable() });
+
+export const coverageSchema = z.looseObject({
+  id: z.string(),
+  originator: z.number(),
+  broadcast_timestamp: z.number(),
+  expires_at: z.number(),
+  members: z.number(),
+  received: z.number(),
+  t50: z.number().nullable(),
+  t95: z.number().nullable(),
+  t100: z.number().nullable(),
+  hops_max: z.number(),
+  duplicates: z.number(),
+  receipts: z.array(
+    z.looseObject({ guid: z.number(), after: z.number(), hops: z.number(), from: z.number().nullable() }),
+  ),
+  missing_guids: z.array(z.number()),
+});
+export type CoverageRecord = z.infer<typeof coverageSchema>;
+
+export const logPageSchema = z.object({
+  logs: z.array(
+    z.looseObject({
+      time: z.number(),
+      level: z.enum(LEVELS),
+      node: z.string(),
+      log: z.enum(LOG_NAMES),
+      event: z.string(),
+    }),
+  ),
+  next: z.string().nullable(),
+  cursor: z.string(),
+  missed: z.boolean(),
+});
+export type LogPageRecord = z.infer<typeof logPageSchema>;
+
+export const capabilitiesSchema = z.looseObject({
+  version: z.string(),
+  hosted_nodes: z.number(),
+  limits: z.record(z.string(), z.number()),
+});
 
 export const acceptedSchema = z.looseObject({ id: z.string(), broadcast_timestamp: z.number() });
 export type Accepted = z.infer<typeof acceptedSchema>;

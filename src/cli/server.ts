@@ -1,8 +1,8 @@
 // What `pychain node` and `pychain boot serve` have in common: a server that runs until a signal ends it.
 import { once } from 'node:events';
-import type { LogLevel } from '../config.ts';
 import type { ServerOptions } from '../peer/alone.ts';
 import { readServerConfig, trimUrl, whyNotAt } from '../peer/options.ts';
+import { LogRing } from '../shell/log-ring.ts';
 import { createLog } from '../shell/log.ts';
 import { CliError, errorLine, EXIT, printable, type ExitCode } from './errors.ts';
 import { LogFiles } from './log-files.ts';
@@ -44,7 +44,7 @@ export type Begin = (options: ServerOptions, say: Say, ended: AbortSignal) => Pr
 
 /** A server's variables, checked with its address; for what needs them before it begins. */
 export interface Checked {
-  readonly options: Omit<ServerOptions, 'log' | 'storageDir'>;
+  readonly options: Omit<ServerOptions, 'log' | 'recentLogs' | 'storageDir'>;
   readonly folders: settings.Folders;
   readonly adminToken: string | undefined;
 }
@@ -84,8 +84,10 @@ export async function runServer(
     const port = await freePort(options.host, options.port);
     const logs = new LogFiles({ logDir, onFault: (line) => process.stderr.write(`pychain: ${line}\n`) });
     try {
-      const log = logTo(logs, name, config.logLevel);
-      await run(args, { ...options, config, port, storageDir, log }, logDir, begin);
+      const recentLogs = new LogRing();
+      const write = (text: string) => logs.write({ time: new Date(), level: 'info', text });
+      const log = createLog(name, config.logLevel, { recent: recentLogs, write });
+      await run(args, { ...options, config, port, storageDir, log, recentLogs }, logDir, begin);
     } finally {
       await logs.close();
     }
@@ -109,10 +111,6 @@ async function run(args: ServerArguments, options: ServerOptions, logDir: string
   if (!ended.aborted) await once(ended, 'abort');
   await running.stop(Number(args.stopSeconds) * 1000);
   say('stopped', {});
-}
-
-function logTo(logs: LogFiles, name: string, level: LogLevel): ServerOptions['log'] {
-  return createLog(name, level, (text) => logs.write({ time: new Date(), level: 'info', text }));
 }
 
 function createSay(json: boolean): Say {

@@ -1,9 +1,10 @@
 // Follows the files of LOG_DIR, over rotation: what was written to a file before it was renamed is read to its end.
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LOG_NAMES, type LogName } from '../protocol/log-events.ts';
 import { errorCode } from './errors.ts';
 import { LOG_FILES_KEPT } from './log-files.ts';
-import { LOG_NAMES, parseFileLine, type LogName } from './log-line.ts';
+import { parseFileLine } from './log-line.ts';
 
 /** A line of a node's log. */
 export interface TailedLine {

@@ -14,6 +14,8 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 export interface Target {
   readonly client: Client;
+  /** The admin token, where there is one. */
+  readonly token: string | null;
   /** What `pychain up` left in STORAGE_DIR, if this is that network. */
   readonly running: RunningNetwork | null;
 }
@@ -33,7 +35,11 @@ export async function findTarget(options: TargetOptions, env: Env): Promise<Targ
   // taken to be the one at the default address.
   const isOurs = isRunning || (given === undefined && running === null);
   const kept = token === undefined && isOurs ? await readAdminToken(storageDir) : null;
-  return { client: createClient({ url, token: token ?? kept }), running: isRunning ? running : null };
+  return {
+    client: createClient({ url, token: token ?? kept }),
+    token: token ?? kept,
+    running: isRunning ? running : null,
+  };
 }
 
 function checkUrl(text: string): string {

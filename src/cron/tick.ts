@@ -1,5 +1,6 @@
 // The cron tick: wakes hosted nodes, which join where they have not, and set their alarm again where it was lost. A tick makes a
 // bounded number of calls; in a large deployment each tick takes the next window of slots.
+import type { LogLine } from '../protocol/log-line.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from '../queue/pool.ts';
 
@@ -28,7 +29,7 @@ export interface TickPorts {
   wake(slot: number): Promise<void>;
   /** Tells members of newcomers that nobody has told them of. */
   announce(): Promise<void>;
-  log(level: 'DEBUG' | 'ERROR', event: string, fields: Readonly<Record<string, string | number>>): void;
+  log(...line: LogLine): void;
 }
 
 /**
@@ -39,7 +40,7 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
   if (cron !== SYNC_CRON) throw new Error(`no handler for the cron schedule ${JSON.stringify(cron)}`);
   const members = await ports.members().catch((cause: unknown) => {
     // Without the boot node nobody joins, but alarms are still repaired.
-    ports.log('ERROR', 'boot_unreachable', { reason: reasonOf(cause) });
+    ports.log('boot_unreachable', { reason: reasonOf(cause) });
     return null;
   });
   const missing = members !== null && members < ports.nodeCount;
@@ -53,7 +54,7 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
     } catch (cause) {
       // The next tick that has this slot in its window tries again.
       failures++;
-      ports.log('ERROR', 'wake_failed', { slot, reason: reasonOf(cause) });
+      ports.log('wake_failed', { slot, reason: reasonOf(cause) });
     }
   };
   // New objects take their time, so they are made in parallel; then they join one after the other, so that GUIDs come in the
@@ -70,7 +71,7 @@ export async function tick(cron: string, scheduledTime: number, ports: TickPorts
     guarded((slot) => ports.wake(slot)),
   );
   if (members !== null) await ports.announce();
-  ports.log('DEBUG', 'tick', { first: slots[0] ?? 0, last: slots.at(-1) ?? 0, failures });
+  ports.log('tick', { first: slots[0] ?? 0, last: slots.at(-1) ?? 0, failures });
 }
 
 /**

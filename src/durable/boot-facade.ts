@@ -1,7 +1,7 @@
 // The only way to the boot object. It speaks itty-durable's protocol (arguments as JSON in a header, so they must stay small)
 // and gives typed answers, so that the object behind it can be replaced.
 import { proxyDurable } from 'itty-durable';
-import type { Backup } from '../api/ports.ts';
+import type { Backup, LogPage, LogQuery } from '../api/ports.ts';
 import type { FieldFault } from '../protocol/allocation.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
 import type { Tenure } from '../protocol/boot-survey.ts';
@@ -44,6 +44,7 @@ interface BootCalls {
   announcement(): Promise<{ guids: Guid[]; jobs: Job[] }>;
   announced(guids: readonly Guid[]): Promise<object>;
   countLost(count: number): Promise<object>;
+  logs(query: LogQuery): Promise<{ page: LogPage | null }>;
 }
 
 /** The boot object of this deployment. */
@@ -89,6 +90,7 @@ export function bootFacade(env: Pick<Env, 'BOOT'>): BootFacade {
       return await calls().sync(request);
     },
     status: () => calls().status(),
+    logs: async (query) => (await calls().logs(query)).page,
     async countLost(count) {
       await calls().countLost(count);
     },

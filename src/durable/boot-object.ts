@@ -2,6 +2,7 @@
 // expose every method, `destroy` included, to whoever could reach it with a path of their own. So: nothing but boot-facade.ts has its
 // binding, and fetch() lets through only the calls below. Its state is in SQLite; itty's own persisting is not used.
 import { createDurable } from 'itty-durable';
+import type { LogQuery } from '../api/ports.ts';
 import { formatConfigError, readConfig } from '../config.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import type * as boot from '../protocol/boot.ts';
@@ -10,6 +11,7 @@ import type { Allocation } from '../protocol/store.ts';
 import type { SyncRequest } from '../protocol/sync.ts';
 import type { Guid, SelfRecord } from '../protocol/types.ts';
 import { LiveBoot } from '../shell/live-boot.ts';
+import { LogRing } from '../shell/log-ring.ts';
 import { createLog } from '../shell/log.ts';
 import { openSqlBootStore } from '../store/sql-boot-store.ts';
 import { askNodes } from './ask-nodes.ts';
@@ -37,6 +39,7 @@ const CALLS = [
   'backupHead',
   'allocations',
   'raiseFloor',
+  'logs',
 ];
 
 interface IttyState extends Pick<DurableObjectState, 'blockConcurrencyWhile'> {
@@ -55,10 +58,12 @@ export class BootObject extends IttyDurable {
     super(state, {});
     const config = readConfig(env);
     if (!config.ok) throw new Error(config.error.map(formatConfigError).join('; '));
+    const recentLogs = new LogRing();
     const inner = new LiveBoot({
       config: config.value,
       store: openSqlBootStore(openDurableSql(state.storage)),
-      log: createLog('boot', config.value.logLevel),
+      log: createLog('boot', config.value.logLevel, { recent: recentLogs }),
+      recentLogs,
       ask: (slots) => askNodes(env as unknown as Env, slots),
     });
     this.state.inner = inner;
@@ -154,6 +159,10 @@ export class BootObject extends IttyDurable {
   async announced(guids: readonly Guid[]): Promise<object> {
     await this.state.inner.announced(guids);
     return {};
+  }
+
+  async logs(query: LogQuery): Promise<object> {
+    return { page: await this.state.inner.logs(query) };
   }
 
   async countLost(count: number): Promise<object> {

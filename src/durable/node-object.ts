@@ -1,7 +1,7 @@
 // A hosted node: one Durable Object around a node at work. Its methods are the RPC surface: only this Worker can call them.
 // Evicting it at any time changes nothing but latency: all that matters is in its storage, and loaded on the next call.
 import { DurableObject } from 'cloudflare:workers';
-import type { ProvenCaller } from '../api/ports.ts';
+import type { LogQuery, ProvenCaller } from '../api/ports.ts';
 import { formatConfigError, readConfig, type Config } from '../config.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
 import type { Origination, Undeliverable } from '../protocol/effects.ts';
@@ -14,6 +14,7 @@ import { sendJobs } from '../queue/producer.ts';
 import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
 import { LiveNode } from '../shell/live-node.ts';
+import { LogRing } from '../shell/log-ring.ts';
 import { createLog, type Log } from '../shell/log.ts';
 import type { Outlets } from '../shell/node-effects.ts';
 import { peerClient } from '../shell/outside.ts';
@@ -56,6 +57,7 @@ function boundHandler({ HANDLER }: Env): Fetcher {
 export class NodeObject extends DurableObject<Env> implements HostedCalls {
   readonly #config: Config;
   readonly #store: NodeStore;
+  readonly #recentLogs = new LogRing();
   readonly #log: Log;
   readonly #address: string;
   readonly #stream: SocketReaders;
@@ -70,7 +72,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     this.#config = config.value;
     this.#store = openSqlNodeStore(openDurableSql(ctx.storage));
     const slot = knownSlot(ctx, this.#store.meta);
-    this.#log = createLog(slot, config.value.logLevel);
+    this.#log = createLog(slot, config.value.logLevel, { recent: this.#recentLogs });
     this.#address = `${config.value.protocol.hostedPrefix}${slot}`;
     this.#stream = new SocketReaders(
       ctx,
@@ -96,7 +98,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
       this.#live().alarm();
     } catch (cause) {
       // Rolled back by the driver; what is due stays due. Handled here, since the platform's own retries end.
-      this.#log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) });
+      this.#log('alarm_failed', { reason: reasonOf(cause) });
       void this.#setAlarm(Date.now() + ALARM_RETRY_MS);
     }
     // The platform forgets this alarm when the handler ends: the next one must be there by then.
@@ -183,6 +185,10 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     return await this.#live().samples();
   }
 
+  async logs(query: LogQuery) {
+    return await this.#live().logs(query);
+  }
+
   /** A reader of the stream, whom gateway.ts sends: a WebSocket has no other way in. */
   override async fetch(request: Request): Promise<Response> {
     return await openStream(request, this.#stream, this.#live());
@@ -206,6 +212,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
         store: this.#store,
         config: this.#config,
         log: this.#log,
+        recentLogs: this.#recentLogs,
         handle: this.#handler(),
         outlets: (node) => this.#outlets(node),
         setAlarm: (at) => void this.#setAlarm(at),
@@ -266,7 +273,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
       const { record } = await withTimeout(nodeStub(this.env, slot).tenure(), SIBLING_TIMEOUT_MS, 'node');
       return record.publicKey === publicKey;
     } catch (cause) {
-      this.#log('WARNING', 'network_sync', 'sibling_silent', { address, reason: reasonOf(cause) });
+      this.#log('sibling_silent', { address, reason: reasonOf(cause) });
       return false;
     }
   }
@@ -295,7 +302,7 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
       else await this.ctx.storage.setAlarm(at);
     } catch (cause) {
       // Cron sets it again.
-      this.#log('CRITICAL', 'network_sync', 'alarm_not_set', { reason: reasonOf(cause) });
+      this.#log('alarm_not_set', { reason: reasonOf(cause) });
     }
   }
 }

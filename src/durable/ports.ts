@@ -47,18 +47,18 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
     bury: (jobs) => sendJobs(env.DEAD_LETTERS, jobs),
     async report(sender, legs) {
       // The boot node has no mempool to repair from: what it announced reaches members by sync.
-      if (sender.guid === BOOT_GUID) return log('WARNING', 'network_sync', 'announcement_lost', { legs: legs.length });
+      if (sender.guid === BOOT_GUID) return log('announcement_lost', { legs: legs.length });
       const slot = slotOf(sender.address, config);
       if (slot === null) {
         // Nobody is left to repair it: NODE_COUNT was lowered, or the deployment has moved.
-        log('ERROR', 'mempool', 'sender_gone', { address: sender.address, legs: legs.length });
+        log('sender_gone', { address: sender.address, legs: legs.length });
         return await countLost(env, config, legs.length);
       }
       await nodeStub(env, slot).undeliverable(legs, 'no answer');
     },
     unreadable: () => countLost(env, config, 1),
     now: () => Date.now(),
-    log: (level, event, fields) => log(level, 'mempool', event, fields),
+    log,
   };
 }
 
@@ -115,6 +115,6 @@ export function tickPorts(env: Env, config: Config, log: Log): TickPorts {
       await withTimeout(nodeStub(env, slot).wake(), WAKE_TIMEOUT_MS, 'node');
     },
     announce: () => boot.announce(env.DELIVERIES),
-    log: (level, event, fields) => log(level, 'network_sync', event, fields),
+    log,
   };
 }

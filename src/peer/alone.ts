@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import type { Millis } from '../protocol/types.ts';
+import type { LogRing } from '../shell/log-ring.ts';
 import type { Log } from '../shell/log.ts';
 
 export interface ServerOptions {
@@ -15,6 +16,8 @@ export interface ServerOptions {
   /** Header in which a proxy in front says who calls; null: there is none. */
   readonly proxyHeader: string | null;
   readonly log: Log;
+  /** What was logged last. */
+  readonly recentLogs: LogRing;
 }
 
 /** What requests that are under way get of the time for an orderly end. */

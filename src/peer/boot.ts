@@ -42,6 +42,7 @@ export class PeerBoot {
     const boot = new LiveBoot({
       config,
       log,
+      recentLogs: options.recentLogs,
       store: openSqlBootStore(this.#sql),
       ask: async () => ({ answers: new Map(), fault: null }),
     });
@@ -110,7 +111,7 @@ export class PeerBoot {
     const app = createApp({
       gateways: { boot, node: () => null, beacon: null },
       config: { ...config, clientAddressHeader: CLIENT_HEADER },
-      log: (_node, level, event, fields) => log(level, 'api', event, fields),
+      log: (_node, ...line) => log(...line),
     });
     return serve({ fetch: (request) => app.fetch(request), host, port, address, proxyHeader });
   }
@@ -118,7 +119,7 @@ export class PeerBoot {
   #announce(how: 'announce' | 'announcePatiently'): void {
     this.#announcing[how](this.#deliverer.queue).catch((cause: unknown) => {
       if (this.#hangUp.signal.aborted) return;
-      this.#options.log('ERROR', 'network_sync', 'announcement_failed', { reason: reasonOf(cause) });
+      this.#options.log('announcement_failed', { reason: reasonOf(cause) });
     });
   }
 

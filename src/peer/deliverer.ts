@@ -50,7 +50,7 @@ export class Deliverer {
     this.#again = way('outbound', false);
     this.#buried = way('dead-letters', false);
     const ports = this.#ports();
-    const failed = (reason: string) => log('CRITICAL', 'mempool', 'batch_failed', { reason });
+    const failed = (reason: string) => log('batch_failed', { reason });
     const common = { table, failed, now };
     this.#workers = {
       'outbound': new QueueWorker({
@@ -95,8 +95,8 @@ export class Deliverer {
       // Nobody but this process writes to the file: what can't be read is damaged, and was logged.
       unreadable: async () => undefined,
       now: () => Date.now(),
-      log: (level, event, fields) => {
-        if (!this.#isHalted) log(level, 'mempool', event, fields);
+      log: (...line) => {
+        if (!this.#isHalted) log(...line);
       },
     };
   }

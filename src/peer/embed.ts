@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { messageView } from '../api/views.ts';
 import { PychainClient, type Message } from '../client/client.ts';
 import { VARIABLES, type Config } from '../config.ts';
+import { LogRing } from '../shell/log-ring.ts';
 import { createLog } from '../shell/log.ts';
 import { inProcess } from './in-process.ts';
 import { makeFolder, takeFolder } from './folder.ts';
@@ -81,6 +82,8 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   if (folder !== null) await makeFolder(folder);
   const lock = folder === null ? null : takeFolder(folder);
   if (folder !== null && lock === null) throw new Error(`${folder}: another node runs on this folder`);
+  const recentLogs = new LogRing();
+  const write = onLog ?? ((line: string) => void process.stderr.write(`${line}\n`));
   let peer: PeerNode;
   try {
     peer = await PeerNode.start({
@@ -91,7 +94,8 @@ export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
       port: listen?.port ?? LISTEN_PORT,
       storageDir: folder,
       proxyHeader: clientHeader ?? null,
-      log: createLog('node', config.logLevel, onLog ?? ((line) => process.stderr.write(`${line}\n`))),
+      log: createLog('node', config.logLevel, { recent: recentLogs, write }),
+      recentLogs,
       ...(onMessages && { handle: async (_source, messages) => await onMessages(messages.map(messageView)) }),
     });
   } catch (cause) {

@@ -90,13 +90,14 @@ export class PeerNode {
     const beaconUrl = beaconOf(config, boot);
     this.#alarm = new Alarm(
       () => this.#node.alarm(),
-      (cause) => log('CRITICAL', 'network_sync', 'alarm_failed', { reason: reasonOf(cause) }),
+      (cause) => log('alarm_failed', { reason: reasonOf(cause) }),
     );
     this.#node = new LiveNode(
       {
         store: this.#store,
         config,
         log,
+        recentLogs: options.recentLogs,
         outlets: (node) => ({
           ...this.#outlets(node, client, joins),
           // Where it is, is the operator's word, as with the boot node.
@@ -117,7 +118,7 @@ export class PeerNode {
       node: nodeGateway(node, (request) => node.stream(request)),
       base: options.base ?? '',
       config: { ...config, clientAddressHeader: CLIENT_HEADER },
-      log: (_node, level, event, fields) => log(level, 'api', event, fields),
+      log: (_node, ...line) => log(...line),
     });
     this.#deliverer = new Deliverer({
       table: this.#table,
@@ -240,9 +241,10 @@ export class PeerNode {
   async #standIn(ip: string, handle: Handle, storageDir: string | null): Promise<StandIn> {
     if (storageDir !== null) await mkdir(storageDir, { recursive: true });
     const base = SeedClients.pathOf(ip);
-    const { boot, config, host, port, proxyHeader, log } = this.#options;
+    const { boot, config, host, port, proxyHeader, log, recentLogs } = this.#options;
     const address = `${this.#options.address}${base}`;
-    return await PeerNode.start({ boot, config, host, port, proxyHeader, log, address, base, handle, storageDir });
+    const shared = { boot, config, host, port, proxyHeader, log, recentLogs };
+    return await PeerNode.start({ ...shared, address, base, handle, storageDir });
   }
 
   #outlets(node: LiveNode, client: PeerClient, joins: JoinClient): Omit<Outlets, 'tellBeacon'> {
@@ -264,7 +266,7 @@ export class PeerNode {
     // Before it leaves: a crash in between must not keep it away.
     this.#store.meta.set(LEFT_ON_EXIT, 'on');
     const left = await this.#node.leave();
-    if (!left.ok) this.#options.log('ERROR', 'network_sync', 'leave_failed', { reason: left.error.reason });
+    if (!left.ok) this.#options.log('leave_failed', { reason: left.error.reason });
   }
 
   /** Whoever left by an operator's call stays away until another one; who left with its process comes back with it. */

@@ -131,7 +131,7 @@ export class SeedClients {
     try {
       await node.stop(options);
     } catch (cause) {
-      this.#options.log('ERROR', 'network_sync', 'seed_client_not_ended', { client: ip, reason: reasonOf(cause) });
+      this.#options.log('seed_client_not_ended', { client: ip, reason: reasonOf(cause) });
     }
   }
 
@@ -154,7 +154,7 @@ export class SeedClients {
 
   #appOf(ip: string): Client['app'] {
     const { log } = this.#options;
-    return seedApp(ip, this.#hostOf(ip), (_node, level, event, fields) => log(level, 'api', event, fields));
+    return seedApp(ip, this.#hostOf(ip), (_node, ...line) => log(...line));
   }
 
   #hostOf(ip: string): SeedHost {
@@ -268,7 +268,7 @@ export class SeedClients {
       this.#note(client);
       if (now() - client.heardAt < guidTimeoutMs) continue;
       this.#clients.delete(client.ip);
-      log('INFO', 'network_sync', 'seed_client_gone', { client: client.ip });
+      log('seed_client_gone', { client: client.ip });
       const ended = this.#end(client, { leave: true, withinMs: LEAVE_MS });
       this.#ending.set(
         client.ip,

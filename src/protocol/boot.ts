@@ -160,7 +160,7 @@ export function commitJoin(context: BootContext, { allocation, change }: JoinDra
 /** A node of this deployment lost its storage, and with it its key: its old GUID is nobody's any more. */
 export function retire({ store, now }: BootContext, address: string): void {
   for (const gone of store.byAddress(address, now)) {
-    store.update({ ...gone, certificate: { ...gone.certificate, expiresAt: now } });
+    store.update({ ...gone, certificate: { ...gone.certificate, expiresAt: wholeSeconds(now) } });
   }
 }
 
@@ -168,7 +168,7 @@ export function retire({ store, now }: BootContext, address: string): void {
 export function depart({ store, now }: BootContext, publicKey: string, incarnation: number): void {
   const known = store.byKey(publicKey);
   if (!known || known.incarnation > incarnation || known.certificate.expiresAt <= now) return;
-  store.update({ ...known, certificate: { ...known.certificate, expiresAt: now } });
+  store.update({ ...known, certificate: { ...known.certificate, expiresAt: wholeSeconds(now) } });
 }
 
 /** The answer to a join. Half of the members are of the longest standing: whoever joins just now by the thousand fills the rest. */
@@ -278,9 +278,14 @@ function placed({ address, incarnation, capabilities, signature }: SelfRecord) {
   return { address, incarnation, capabilities, signature, group: addressGroup(address) };
 }
 
+/** What times of certificates are in; never later than the moment itself. */
+function wholeSeconds(at: Millis): Millis {
+  return Math.floor(at / 1000) * 1000;
+}
+
 /** A certificate without its signature, in whole seconds. */
 function period(now: Millis, memberForMs: Millis, config: ProtocolConfig) {
-  const issuedAt = Math.floor(now / 1000) * 1000;
+  const issuedAt = wholeSeconds(now);
   const lifetime = certificateLifetime(memberForMs, config.newcomerCertificateMs);
   return { issuedAt, expiresAt: issuedAt + Math.ceil(lifetime / 1000) * 1000, signature: '' };
 }

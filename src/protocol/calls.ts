@@ -14,7 +14,7 @@ export function admitCall(context: Context, call: Call): { verdict: CallVerdict;
     public_key: call.publicKey,
     known_key: state.roster.get(call.guid)?.publicKey ?? null,
   };
-  return { verdict, effects: [logged('CRITICAL', 'api', 'key_conflict', { ...fields, at: now / 1000 })] };
+  return { verdict, effects: [logged('key_conflict', { ...fields, at: now / 1000 })] };
 }
 
 function judge({ state, self, now }: Context, call: Call): CallVerdict {

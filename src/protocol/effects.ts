@@ -1,4 +1,5 @@
 // The vocabulary between the node machine and its shells: what comes in, what is to be done, what is answered.
+import type { LogLine } from './log-line.ts';
 import type { Job } from './job.ts';
 import type { ProtocolConfig } from './config.ts';
 import type { NodeState, Self } from './node-state.ts';
@@ -9,7 +10,6 @@ import type {
   Delivery,
   Guid,
   JsonObject,
-  JsonValue,
   Member,
   MessageId,
   Millis,
@@ -160,17 +160,9 @@ export type Reply =
   | { readonly type: 'delivered'; readonly outcomes: readonly Outcome[]; readonly repeated: readonly MessageId[] }
   | { readonly type: 'sync'; readonly answer: SyncAnswer | null };
 
-export type Level = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
-
-/** Which log a line belongs to (the original's files). */
-export type LogName = 'api' | 'network_sync' | 'mempool';
-
 export interface LogEffect {
   readonly type: 'log';
-  readonly level: Level;
-  readonly log: LogName;
-  readonly event: string;
-  readonly fields: Readonly<Record<string, JsonValue>>;
+  readonly line: LogLine;
 }
 
 export type Effect =
@@ -207,11 +199,6 @@ export interface SyncTarget {
 }
 
 /** Makes a log effect. */
-export function logged(
-  level: Level,
-  log: LogName,
-  event: string,
-  fields: Readonly<Record<string, JsonValue>> = {},
-): LogEffect {
-  return { type: 'log', level, log, event, fields };
+export function logged(...line: LogLine): LogEffect {
+  return { type: 'log', line };
 }

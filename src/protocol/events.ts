@@ -20,7 +20,7 @@ export function onEvents(context: Context, messages: readonly Message[]): Effect
       case DEAD_PEER:
         return onDeadPeer(context, guid, event.args['guid']);
       default:
-        return [logged('DEBUG', 'mempool', 'event_passed_on', { name: event.name.slice(0, 64), guid })];
+        return [logged('event_passed_on', { name: event.name.slice(0, 64), guid })];
     }
   });
 }
@@ -44,16 +44,16 @@ function onPeerLeaving(context: Context, from: Guid, args: JsonObject): Effect[]
   const isSound = typeof incarnation === 'number' && Number.isSafeInteger(incarnation) && incarnation >= 0;
   if (!isSound || guid !== from || from === context.state.guid) return [refused(PEER_LEAVING, from)];
   const isNew = context.state.roster.left(from, incarnation, context.now);
-  return isNew ? [logged('INFO', 'network_sync', 'peer_left', { guid: from })] : [];
+  return isNew ? [logged('peer_left', { guid: from })] : [];
 }
 
 /** Told by anybody: a reason to look. Whom it is about speaks up. */
 function onDeadPeer(context: Context, from: Guid, guid: JsonValue | undefined): Effect[] {
   if (!isGuid(guid)) return [];
   if (guid === context.state.guid) return refute(context, from, 'dead');
-  return [logged('DEBUG', 'network_sync', 'suspicion', { guid, from }), ...lookInto(context, guid)];
+  return [logged('suspicion', { guid, from }), ...lookInto(context, guid)];
 }
 
 function refused(name: string, guid: Guid): Effect {
-  return logged('WARNING', 'network_sync', 'event_refused', { name, guid });
+  return logged('event_refused', { name, guid });
 }

@@ -9,7 +9,7 @@ export function expire(context: Context): Effect[] {
     if (isMissed(context, entry)) unhandled++;
   });
   context.state.counters.add('messages_expired', dropped);
-  const told = dropped > 0 ? [logged('DEBUG', 'mempool', 'expired', { messages: dropped })] : [];
+  const told = dropped > 0 ? [logged('expired', { messages: dropped })] : [];
   return [...told, ...missed(context, unhandled)];
 }
 

@@ -91,7 +91,7 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
   // A line a reason, not one a message: a peer must not fill our logs.
   for (const [reason, count] of rejected) {
     const fields = bringer ? { reason, count, guid: bringer.guid } : { reason, count };
-    effects.push(logged('WARNING', 'mempool', 'deliveries_rejected', fields));
+    effects.push(logged('deliveries_rejected', fields));
     if (bringer && !BLAMELESS.includes(reason)) effects.push(...blame(context, bringer.guid, count * DEMERITS.invalid));
   }
   state.counters.add('deliver_calls');
@@ -116,7 +116,7 @@ function refusalOf(delivery: Delivery, check: DeliveryCheck): string | null {
 /** Counts against a caller what no honest node sends. */
 function blame(context: Context, guid: Guid, demerits: number): Effect[] {
   const isShutOut = context.state.standings.blame(guid, demerits, context.now);
-  return isShutOut ? [logged('WARNING', 'api', 'caller_shut_out', { guid })] : [];
+  return isShutOut ? [logged('caller_shut_out', { guid })] : [];
 }
 
 /**
@@ -204,7 +204,7 @@ export function handoverFailed(context: Context, id: number, reason: string): Ef
   const pause = backoffMs(state.handoverFailures++, context.rng);
   state.timers.set('outbox', now + pause, now);
   state.counters.add('handovers_failed');
-  return [logged('ERROR', 'mempool', 'handover_failed', { reason, retry_in: pause / 1000 })];
+  return [logged('handover_failed', { reason, retry_in: pause / 1000 })];
 }
 
 /**
@@ -221,7 +221,7 @@ export function undeliverable(context: Context, legs: readonly Undeliverable[], 
     state.counters.add('legs_undeliverable', ids.length);
     state.counters.add('legs_expired', leg.ids.length - ids.length);
     const fields = { to: leg.to, state: peerState, messages: ids.length, expired: leg.ids.length - ids.length, reason };
-    effects.push(logged('WARNING', 'mempool', 'undeliverable', fields));
+    effects.push(logged('undeliverable', fields));
     if (ids.length > 0) effects.push(...oweRange(context, leg, ids), ...oweTarget(context, leg, ids));
   }
   return effects;
@@ -255,7 +255,7 @@ function oweTarget(context: Context, leg: Undeliverable, ids: readonly MessageId
   // It is there, and does not take them: when it can, it asks for them at sync.
   if (answered && attempt >= BUSY_REPAIRS_MAX) {
     state.counters.add('legs_dropped', ids.length);
-    return [logged('WARNING', 'mempool', 'left_to_sync', { to, messages: ids.length })];
+    return [logged('left_to_sync', { to, messages: ids.length })];
   }
   const range = onlyMe(to);
   // What is being handed over may be what failed: that is heard of before the queue has said that it has it.
@@ -321,7 +321,7 @@ export function oweRepair(context: Context, repair: Repair): Effect[] {
   const dropped = context.state.repairs.add(repair);
   if (!dropped) return [];
   context.state.counters.add('legs_dropped', dropped.ids.length);
-  return [logged('ERROR', 'mempool', 'repair_dropped', { messages: dropped.ids.length, reason: 'too many repairs' })];
+  return [logged('repair_dropped', { messages: dropped.ids.length, reason: 'too many repairs' })];
 }
 
 /** What is owed, the hops that its messages have made, and these. */

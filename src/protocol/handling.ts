@@ -82,7 +82,7 @@ export function handled(context: Context, through: string): Effect[] {
   handling.underWay = null;
   handling.note(underWay.through, 0);
   context.state.counters.add('handler_batches');
-  const well = failures > 0 ? [logged('INFO', 'mempool', 'handler_well_again', { failures })] : [];
+  const well = failures > 0 ? [logged('handler_well_again', { failures })] : [];
   return [...well, ...missed(context, underWay.expired)];
 }
 
@@ -97,8 +97,8 @@ export function handlerFailed(context: Context, through: string, reason: string)
   handling.note(handling.cursor, handling.failures + 1);
   state.timers.set('handler', now + pause, now);
   state.counters.add('handler_failures');
-  const fields = { reason, failures: handling.failures, retry_in_ms: pause };
-  return [logged('WARNING', 'mempool', 'handler_failed', fields), ...missed(context, underWay.dropped)];
+  const fields = { reason, failures: handling.failures, retry_in: pause / 1000 };
+  return [logged('handler_failed', fields), ...missed(context, underWay.dropped)];
 }
 
 /** A message is dropped from the mempool. Whether the handler never took it; of what it has in hand that shows later. */
@@ -114,7 +114,7 @@ export function isMissed({ config, state }: Context, entry: Entry): boolean {
 export function missed(context: Context, messages: number): Effect[] {
   if (messages === 0) return [];
   context.state.counters.add('handler_missed', messages);
-  return [logged('ERROR', 'mempool', 'handler_missed', { messages, failures: context.state.handling.failures })];
+  return [logged('handler_missed', { messages, failures: context.state.handling.failures })];
 }
 
 function read(text: string | null): { readonly cursor: Cursor | null; readonly failures: number } {

@@ -51,7 +51,7 @@ export function leave(
   state.counters.add('leaves');
   return {
     result: ok(null),
-    effects: [...leaveCopies(context), logged('INFO', 'network_sync', 'left', { guid: state.guid })],
+    effects: [...leaveCopies(context), logged('left', { guid: state.guid })],
   };
 }
 
@@ -83,7 +83,7 @@ export function comeBack(context: Context): Effect[] {
   state.setLeftAt(null);
   state.timers.set('sync', now + Math.round(rng() * RETURN_SYNC_MS_MAX), now);
   state.counters.add('returns');
-  return [logged('INFO', 'network_sync', 'returned', { guid: state.guid }), ...startJoin(context)];
+  return [logged('returned', { guid: state.guid }), ...startJoin(context)];
 }
 
 /** In place of a sync round while a node has left: messages run out, and then there is nothing more to wake for. */

@@ -37,6 +37,10 @@ export const MESSAGE_BYTES_MAX = 65_536;
 /** Characters of the messages that an isolate keeps decoded (guess: some hundred usual ones, a hundredth of its memory). */
 export const DECODED_CHARS_MAX = 500_000;
 
+/** What a node keeps of its log to be read over HTTP: lines, and characters of them as JSON. */
+export const LOG_RING_LINES_MAX = 500;
+export const LOG_RING_CHARS_MAX = 262_144;
+
 /** Nested arrays and objects in a message's `data` (guess; far below any stack). */
 export const JSON_DEPTH_MAX = 64;
 

@@ -78,7 +78,7 @@ export function joinAccepted(context: Context, joined: Joined): Effect[] {
     state.rosterDamaged = false;
     state.timers.set('join', now + CONFLICT_RETRY_MS, now);
     const offered = { guid: before?.guid ?? null, offered: guid, network_key: pinned, offered_key: networkKey };
-    return [logged('CRITICAL', 'network_sync', 'membership_conflict', offered)];
+    return [logged('membership_conflict', offered)];
   }
   state.setMembership({ guid, address, incarnation, certificate, networkKey });
   state.noteSeen(joined.maxGuid);
@@ -91,7 +91,7 @@ export function joinAccepted(context: Context, joined: Joined): Effect[] {
   const fields = { guid, address, max_guid: joined.maxGuid, certificate_expires: certificate.expiresAt / 1000 };
   // It refuted while the boot node was answering: whoever believes it dead must not wait for its next round.
   const again = incarnation === context.self.incarnation ? [] : startJoin(context);
-  return [logged(isMove ? 'INFO' : 'DEBUG', 'network_sync', 'joined', fields), ...learned.effects, ...again];
+  return [logged(isMove ? 'joined' : 'certificate_renewed', fields), ...learned.effects, ...again];
 }
 
 export function joinFailed(context: Context, reason: string): Effect[] {
@@ -102,7 +102,7 @@ export function joinFailed(context: Context, reason: string): Effect[] {
   if (state.leftAt !== null) return [];
   const pause = backoffMs(state.joinFailures++, context.rng);
   state.timers.set('join', now + pause, now);
-  const failed = logged('WARNING', 'network_sync', 'join_failed', { reason, retry_in: pause / 1000 });
+  const failed = logged('join_failed', { reason, retry_in: pause / 1000 });
   return [failed, ...announceSelf(context)];
 }
 
@@ -122,9 +122,8 @@ export function syncRound(context: Context): Effect[] {
     max_guid: state.maxGuid,
     interval: config.syncIntervalMs / 1000,
   };
-  const told =
-    gone.length === 0 ? [] : [logged('INFO', 'network_sync', 'peers_deleted', listed(gone.map(({ guid }) => guid)))];
-  return [logged('DEBUG', 'network_sync', 'sync_round', fields), ...told, ...obituaries(context, gone), ...effects];
+  const told = gone.length === 0 ? [] : [logged('peers_deleted', listed(gone.map(({ guid }) => guid)))];
+  return [logged('sync_round', fields), ...told, ...obituaries(context, gone), ...effects];
 }
 
 /** Those who died are told of, each by the member that stands next to it in the ring: others need not say it again. */
@@ -272,7 +271,7 @@ export function syncFailed(context: Context, guid: Guid, reason: string): Effect
   const again = asked ? askAgain(context, guid, asked) : [];
   // One failure an exchange: a peer is not given up for one lost request and its repeats.
   const peerState = again.length > 0 ? (state.roster.get(guid)?.state ?? null) : noAnswer(context, guid);
-  return [logged('WARNING', 'network_sync', 'sync_failed', { guid, state: peerState, reason }), ...again];
+  return [logged('sync_failed', { guid, state: peerState, reason }), ...again];
 }
 
 /** What was asked for and did not come is asked for again at once: nobody else is asked for it in this round. */
@@ -338,14 +337,14 @@ export function learnAll(context: Context, members: readonly Member[]): { added:
     if (member.guid === state.guid || member.publicKey === context.self.publicKey) continue;
     const wasThere = state.roster.get(member.guid);
     const result = state.roster.learn(member, context.now);
-    if (result === 'full') effects.push(logged('ERROR', 'network_sync', 'roster_full', { guid: member.guid }));
+    if (result === 'full') effects.push(logged('roster_full', { guid: member.guid }));
     if (result !== 'added' && result !== 'updated') continue;
     if (wasThere?.incarnation !== member.incarnation) added.push(member.guid);
   }
   if (added.length > 0) {
     stir(context);
     const fields = { ...listed(added), max_guid: state.maxGuid };
-    effects.push(logged('INFO', 'network_sync', 'peers_added', fields));
+    effects.push(logged('peers_added', fields));
   }
   return { added: added.length, effects };
 }

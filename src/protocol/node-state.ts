@@ -3,7 +3,7 @@
 import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { Departed } from './departed.ts';
-import type { Effect } from './effects.ts';
+import { logged, type Effect } from './effects.ts';
 import { Handling } from './handling.ts';
 import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
@@ -119,7 +119,7 @@ export class NodeState {
     this.counters = counters;
     const damaged = (table: string) => (row: number) => {
       counters.add('rows_damaged');
-      this.damage.push({ type: 'log', level: 'ERROR', log: 'mempool', event: 'row_damaged', fields: { table, row } });
+      this.damage.push(logged('row_damaged', { table, row }));
     };
     const rosterDamaged = (block: number) => {
       this.rosterDamaged = true;

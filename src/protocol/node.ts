@@ -2,7 +2,16 @@
 // sends never makes it throw; a bug of ours asserts, and the driver rolls the transaction back. The rules are in the files
 // that it composes; they do not know each other.
 import { admitCall } from './calls.ts';
-import { logged, type Context, type Effect, type Input, type Outcome, type Reply } from './effects.ts';
+import { ID_CHARS_LOGGED } from './log-events.ts';
+import {
+  logged,
+  type Context,
+  type Effect,
+  type Input,
+  type Outcome,
+  type Reply,
+  type SignedOrigination,
+} from './effects.ts';
 import { onEvents } from './events.ts';
 import { expire } from './expiry.ts';
 import { handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
@@ -70,7 +79,7 @@ function react(context: Context, input: Input): Handled {
     case 'join-failed':
       return silently(joinFailed(context, input.reason));
     case 'originate':
-      return { reply: { type: 'originated', results: originate(context, input.originations) }, effects: [] };
+      return take(context, input.originations);
     case 'leave': {
       const { result, effects } = leave(context, input.farewell);
       return { reply: { type: 'left', result }, effects };
@@ -166,12 +175,23 @@ function armRepairTimer(context: Context): void {
   if (next !== null) state.timers.setBy('repair', next, now);
 }
 
+function take(context: Context, originations: readonly SignedOrigination[]): Handled {
+  const results = originate(context, originations);
+  const ids = results.flatMap((result) => (result.ok ? [result.value.id] : []));
+  const effects = ids.length === 0 ? [] : [logged('originated', { ids: shortIds(ids) })];
+  return { reply: { type: 'originated', results }, effects };
+}
+
 /** One line a batch, not one a message: the first few ids make it possible to follow a message. */
 function summary(outcomes: readonly Outcome[], fresh: readonly Message[]): Effect {
   const counts = { new: 0, duplicate: 0, rejected: 0, busy: 0 };
   for (const outcome of outcomes) counts[outcome]++;
-  const ids = fresh.slice(0, LOGGED_IDS_MAX).map(({ id }) => id.slice(0, 12));
-  return logged(counts.busy > 0 ? 'WARNING' : 'DEBUG', 'mempool', 'received', { ...counts, ids });
+  const ids = shortIds(fresh.map(({ id }) => id));
+  return logged(counts.busy > 0 ? 'received_busy' : 'received', { ...counts, ids });
+}
+
+function shortIds(ids: readonly string[]): string[] {
+  return ids.slice(0, LOGGED_IDS_MAX).map((id) => id.slice(0, ID_CHARS_LOGGED));
 }
 
 function silently(effects: readonly Effect[]): Handled {

@@ -65,7 +65,7 @@ export function probeAnswered(
   state.roster.seen(guid, now, true);
   const after = state.roster.get(guid);
   if (!before || !after || (before.proved && before.state === after.state)) return [];
-  return [logged('INFO', 'network_sync', 'peer_proved', { guid, state: after.state })];
+  return [logged('peer_proved', { guid, state: after.state })];
 }
 
 /** No answer. */
@@ -74,7 +74,7 @@ export function probeFailed(context: Context, guid: Guid, reason: string): Effec
   ended(context, guid);
   state.counters.add('probes_failed');
   const peerState = noAnswer(context, guid);
-  return [logged('DEBUG', 'network_sync', 'probe_failed', { guid, state: peerState, reason })];
+  return [logged('probe_failed', { guid, state: peerState, reason })];
 }
 
 /** A call of this node got no answer: the peer has failed, or this node is ill itself, and then the peer has a few more tries. */
@@ -92,7 +92,7 @@ export function probeRefused(context: Context, guid: Guid, fault: PeerFault): Ef
   const address = state.roster.get(guid)?.address ?? null;
   state.roster.drop(guid);
   state.counters.add(`peers_refused_${fault}`);
-  return [logged('WARNING', 'network_sync', 'peer_refused', { guid, address, reason: fault })];
+  return [logged('peer_refused', { guid, address, reason: fault })];
 }
 
 /** It took a delivery, and its answer proved its key. Who it is besides is asked before anything depends on it. */

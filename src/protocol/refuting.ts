@@ -29,10 +29,7 @@ export function refute(context: Context, from: Guid, opinion: string): Effect[] 
   state.setRefuted({ until: now + pause, pause });
   state.health.failed();
   state.counters.add('refutations');
-  return [
-    logged('WARNING', 'network_sync', 'refuted', { from, opinion }),
-    { type: 'renew-self', above: self.incarnation },
-  ];
+  return [logged('refuted', { from, opinion }), { type: 'renew-self', above: self.incarnation }];
 }
 
 /** What a peer that answered a sync thinks of this node. Only the word of one that is trusted costs anything. */

@@ -11,7 +11,8 @@ import {
   DELIVERIES_CALL_MAX,
   DELIVERIES_MAX,
 } from '../protocol/limits.ts';
-import { BOOT_GUID, type Delivery, type JsonValue, type Millis } from '../protocol/types.ts';
+import type { LogLine } from '../protocol/log-line.ts';
+import { BOOT_GUID, type Delivery, type Millis } from '../protocol/types.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { runPool } from './pool.ts';
 import { undelivered } from './undelivered.ts';
@@ -78,7 +79,7 @@ export interface ConsumerPorts {
   /** A message that is no job: counted, never delivered. */
   unreadable(reason: string): Promise<void>;
   now(): Millis;
-  log(level: 'DEBUG' | 'WARNING' | 'ERROR', event: string, fields: Readonly<Record<string, JsonValue>>): void;
+  log(...line: LogLine): void;
 }
 
 /** One body of one leg of one job. */
@@ -107,7 +108,7 @@ export async function consume(messages: readonly QueueMessage[], lane: Lane, por
       jobs.push({ message, job: decoded.value, failed: new Map(), misses: new Map() });
       continue;
     }
-    ports.log('ERROR', 'job_unreadable', { reason: decoded.error });
+    ports.log('job_unreadable', { reason: decoded.error });
     await settle(message, () => ports.unreadable(decoded.error), ports);
   }
   for (const slice of slices(jobs)) {
@@ -200,7 +201,7 @@ async function deliver(items: readonly Item[], ports: ConsumerPorts): Promise<vo
     });
   } catch (cause) {
     for (const item of items) markMissed(item, 'silent');
-    ports.log('WARNING', 'delivery_failed', { address: leg.address, messages: items.length, reason: reasonOf(cause) });
+    ports.log('delivery_failed', { address: leg.address, messages: items.length, reason: reasonOf(cause) });
   }
 }
 
@@ -250,7 +251,7 @@ async function tell(
   try {
     await ports.report(from, undelivered(bundles, answered));
   } catch (cause) {
-    ports.log('WARNING', 'sender_not_told', { from: from.guid, reason: reasonOf(cause) });
+    ports.log('sender_not_told', { from: from.guid, reason: reasonOf(cause) });
     await giveUp(hand, bundles, ports);
   }
 }
@@ -259,13 +260,13 @@ async function tell(
 async function putBack(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
   if (bundles.length === 0) return;
   const tries = hand.job.tries + 1;
-  ports.log('DEBUG', 'job_retried', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
+  ports.log('job_retried', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
   await ports.resend(repacked(hand, bundles, tries), pauseSeconds(tries));
 }
 
 async function giveUp(hand: JobInHand, bundles: readonly Bundle[], ports: ConsumerPorts): Promise<void> {
   const tries = hand.job.tries + 1;
-  ports.log('WARNING', 'job_given_up', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
+  ports.log('job_given_up', { from: hand.job.from.guid, legs: countLegs(bundles), tries });
   await ports.bury(repacked(hand, bundles, tries));
 }
 
@@ -301,7 +302,7 @@ export async function settle(
     await work();
     message.ack();
   } catch (cause) {
-    ports.log('ERROR', 'job_not_settled', { reason: reasonOf(cause) });
+    ports.log('job_not_settled', { reason: reasonOf(cause) });
     // With the pause that wrangler.toml gives the queue: seconds for deliveries, minutes for dead letters.
     message.retry();
   }

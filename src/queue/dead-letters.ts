@@ -13,7 +13,7 @@ export async function reportDeadLetters(messages: readonly QueueMessage[], ports
       const job = decoded.value;
       await settle(message, () => ports.report(job.from, undelivered(job.bundles, false)), ports);
     } else {
-      ports.log('ERROR', 'job_unreadable', { reason: decoded.error });
+      ports.log('job_unreadable', { reason: decoded.error });
       await settle(message, () => ports.unreadable(decoded.error), ports);
     }
   }

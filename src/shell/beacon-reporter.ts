@@ -1,5 +1,6 @@
 // How a node tells the beacon what it has, in any runtime: with a timer in memory, in its own time. Delivery waits for none of it: a beacon that is slow,
 // or gone, costs the node a call with a time limit now and then.
+import { NoBeaconError } from '../api/beacon-client.ts';
 import type { Counters } from '../protocol/counters.ts';
 import { Reporting, type Heard, type Report } from '../protocol/beacon-report.ts';
 import { BEACON_TIMEOUT_MS, BEACON_WAIT_MS_MAX } from '../protocol/limits.ts';
@@ -80,8 +81,9 @@ export class BeaconReporter {
       if (this.#isClosed) return;
       this.#counters.add('beacon_failures');
       // Once until it is well again: it is nobody's trouble but that of who looks at its figures.
-      const level = this.#reporting.failures === 1 ? 'WARNING' : 'DEBUG';
-      this.#host.log(level, 'mempool', 'beacon_silent', { reason: reasonOf(cause) });
+      const isNews = this.#reporting.failures === 1 && !(cause instanceof NoBeaconError);
+      const event = isNews ? 'beacon_silent' : 'beacon_still_silent';
+      this.#host.log(event, { reason: reasonOf(cause) });
     }
     this.#arm();
   }

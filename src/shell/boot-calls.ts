@@ -1,5 +1,5 @@
 // What is asked of the boot node by the process that it runs in: calls of its object in a deployment, plain ones on a server.
-import type { Backup, Restored } from '../api/ports.ts';
+import type { Backup, LogPage, LogQuery, Restored } from '../api/ports.ts';
 import type { FieldFault } from '../protocol/allocation.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
@@ -74,6 +74,8 @@ export interface BootService {
   page(after: Guid, limit: number): Promise<readonly Peer[]>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
   status(): Promise<BootStatus>;
+  /** What it logged last; a cursor that is not ours gives null. */
+  logs(query: LogQuery): Promise<LogPage | null>;
   countLost(count: number): Promise<void>;
 }
 

@@ -45,6 +45,7 @@ export function bootGateway(house: BootHouse): BootGateway {
         lastSyncAt: null,
         nextSyncAt: null,
         leftAt: null,
+        hostedNodes: config.nodeCount,
         observedHost: null,
       };
     },
@@ -67,6 +68,7 @@ export function bootGateway(house: BootHouse): BootGateway {
     ...backupGateway(boot),
     // What a caller tells of members is nothing to the boot node, which has certified them.
     sync: (request) => boot.sync({ ...request, members: [], digest: null, wanted: [], doubted: [] }),
+    logs: (query) => boot.logs(query),
     async samples() {
       const { maxGuid, allocated, phase, joins, refused, lost, callBacks, recentJoins } = await boot.status();
       const sample = (name: string, help: string, value: number): Sample => {

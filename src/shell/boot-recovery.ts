@@ -66,14 +66,14 @@ export class BootRecovery {
     const context = this.#host.context();
     if (!isLost(context)) return;
     const keys = { network_key: pinnedKey(store), own_key: context.networkKey };
-    log('CRITICAL', 'network_sync', 'boot_storage_lost', { ...keys, max_guid: highWater(store) });
+    log('boot_storage_lost', { ...keys, max_guid: highWater(store) });
   }
 
   /** The first part of a backup. Whoever gets the key is told of in the log: with it one is the network. */
   head(withKey: boolean): Omit<Backup, 'exportedAt'> {
     const { store, config, log, context } = this.#host;
     const { networkKey } = context();
-    if (withKey) log('WARNING', 'api', 'network_key_exported', { network_key: networkKey });
+    if (withKey) log('network_key_exported', { network_key: networkKey });
     return {
       network: config.protocol.network,
       networkKey,
@@ -97,7 +97,7 @@ export class BootRecovery {
       if (pair) storeKey(store.meta, pair);
     });
     if (pair) setSigner(pair.signer);
-    log('WARNING', 'network_sync', 'restore_begun', { max_guid: maxGuid, key_replaced: pair !== null });
+    log('restore_begun', { max_guid: maxGuid, key_replaced: pair !== null });
     return ok({ maxGuid, keyReplaced: pair !== null });
   }
 
@@ -105,7 +105,7 @@ export class BootRecovery {
   restore(batch: readonly Allocation[], isLast: boolean): Result<MergeCounts, EntryFault> {
     const { store, log } = this.#host;
     const taken = store.transaction(() => takeBatch(store, batch, isLast));
-    if (taken.ok && isLast) log('WARNING', 'network_sync', 'restore_ended', { allocations: store.count() });
+    if (taken.ok && isLast) log('restore_ended', { allocations: store.count() });
     return taken;
   }
 
@@ -114,7 +114,7 @@ export class BootRecovery {
     const { store, log, context } = this.#host;
     const taken = store.transaction(() => takeFloor(context(), guid));
     if (!taken.ok) return taken;
-    log('WARNING', 'network_sync', 'guid_floor_raised', { guid });
+    log('guid_floor_raised', { guid });
     this.tellIfLost();
     return ok({ maxGuid: highWater(store) });
   }
@@ -127,8 +127,8 @@ export class BootRecovery {
     const contested = store.transaction(() => surveyed(context(), config.nodeCount, slots, answers));
     const { missed } = readSurvey(store);
     const first = (all: readonly number[]) => ({ slots: all.slice(0, SLOTS_TOLD_MAX), count: all.length });
-    if (contested.length > 0) log('CRITICAL', 'network_sync', 'guid_contested', first(contested));
-    if (missed.length > 0) log('ERROR', 'network_sync', 'survey_incomplete', { ...first(missed), reason: fault });
+    if (contested.length > 0) log('guid_contested', first(contested));
+    if (missed.length > 0) log('survey_incomplete', { ...first(missed), reason: fault });
     this.tellIfLost();
   }
 }

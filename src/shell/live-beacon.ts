@@ -45,9 +45,7 @@ export class LiveBeacon {
 
   /** For reading only. */
   get state(): Beacon {
-    this.#beacon ??= new Beacon(this.#host.store, (table, row) =>
-      this.#host.log('ERROR', 'mempool', 'row_damaged', { table, row }),
-    );
+    this.#beacon ??= new Beacon(this.#host.store, (table, row) => this.#host.log('row_damaged', { table, row }));
     return this.#beacon;
   }
 
@@ -146,7 +144,7 @@ export class LiveBeacon {
     } catch (cause) {
       // What was not stored nodes tell again: they are told what was.
       this.#beacon = null;
-      this.#host.log('ERROR', 'mempool', 'beacon_not_stored', { reason: reasonOf(cause) });
+      this.#host.log('beacon_not_stored', { reason: reasonOf(cause) });
     }
   }
 }

@@ -1,6 +1,7 @@
 // The boot node at work, whatever it runs in: allocates GUIDs durably, certifies them, and says what is to be announced. Its state is in its
 // store; what is only here may be lost.
 import type { CallingNode } from '../api/peer-client.ts';
+import type { LogQuery } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import { signText, type Signer } from '../crypto/keys.ts';
 import { signCertificate, verifyCertificate } from '../crypto/signatures.ts';
@@ -25,6 +26,7 @@ import type { BootService } from './boot-calls.ts';
 import { BootRecovery, type AskNodes } from './boot-recovery.ts';
 import { CallBacks } from './call-backs.ts';
 import { createSigner, readSigner } from './identity.ts';
+import type { LogRing } from './log-ring.ts';
 import type { Log } from './log.ts';
 
 /** An announcement that was not finished by then is taken over: whoever made it died. */
@@ -49,6 +51,8 @@ export interface LiveBootHost {
   readonly config: Config;
   readonly store: BootStore;
   readonly log: Log;
+  /** What it logged last. */
+  readonly recentLogs: LogRing;
   /** Asks nodes of the same deployment, where there are any. */
   readonly ask: AskNodes;
 }
@@ -56,6 +60,7 @@ export interface LiveBootHost {
 export class LiveBoot implements BootService, AnnouncingCalls {
   readonly #config: Config;
   readonly #store: BootStore;
+  readonly #recentLogs: LogRing;
   readonly #secret: string;
   readonly #rate = new JoinRate();
   readonly #callBacks = new CallBacks();
@@ -74,7 +79,8 @@ export class LiveBoot implements BootService, AnnouncingCalls {
   #lost = 0;
 
   /** Where `hasKey` is false, nothing but `makeKey` may be called. */
-  constructor({ config, store, log, ask }: LiveBootHost) {
+  constructor({ config, store, log, recentLogs, ask }: LiveBootHost) {
+    this.#recentLogs = recentLogs;
     this.#config = config;
     this.#store = store;
     beginSurvey(store);
@@ -209,6 +215,10 @@ export class LiveBoot implements BootService, AnnouncingCalls {
       callBacks: this.#callBacks.size(now),
       recentJoins: this.#rate.recent(now),
     };
+  }
+
+  async logs(query: LogQuery) {
+    return this.#recentLogs.page(query);
   }
 
   /** Signs an answer of which it is given the hash. Only ever an answer: the text says so. */

@@ -3,6 +3,8 @@
 import type { CallingNode } from '../api/peer-client.ts';
 import type {
   Admission,
+  LogPage,
+  LogQuery,
   MemberPage,
   MessagePage,
   NodeStatus,
@@ -11,7 +13,6 @@ import type {
   StreamRefusal,
   StreamRequest,
 } from '../api/ports.ts';
-import type { Config } from '../config.ts';
 import type { SignedCall } from '../crypto/http-signature.ts';
 import { signText, type Signer } from '../crypto/keys.ts';
 import { signMessage } from '../crypto/signatures.ts';
@@ -32,7 +33,6 @@ import type { Draft } from '../protocol/message.ts';
 import { draft } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
-import type { NodeStore } from '../protocol/store.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import {
   ok,
@@ -47,38 +47,16 @@ import {
 } from '../protocol/types.ts';
 import { BeaconReporter } from './beacon-reporter.ts';
 import { EventReaders } from './event-readers.ts';
-import type { Handle } from './handler-client.ts';
 import { renewIdentity, type Identity } from './identity.ts';
-import type { Log } from './log.ts';
+import type { LiveNodeHost } from './live-node-host.ts';
 import type { NodeCalls } from './node-calls.ts';
 import { NodeEffects, type Outlets } from './node-effects.ts';
 import { NodeReader } from './node-reader.ts';
 import { NodeTrust } from './node-trust.ts';
 import { nodeFeed } from './stream-feed.ts';
 
-export interface LiveNodeHost {
-  readonly store: NodeStore;
-  readonly config: Config;
-  readonly log: Log;
-  outlets(node: LiveNode): Outlets;
-  /** How the application takes this node's messages; null: it does not. */
-  readonly handle: Handle | null;
-  /** Has `alarm` called at that time; null: not. */
-  setAlarm(at: Millis | null): void;
-  /** Alarms set so far, as the platform bills them. */
-  alarmsSet(): number;
-  /** A call goes on beyond what it was made for. */
-  keep(call: Promise<void>): void;
-  /** Whether a told member at an address of this deployment is the node there; without it none is believed to be. */
-  readonly isSibling?: (member: Member) => Promise<boolean>;
-  /** Messages were stored, for readers of a runtime's own. */
-  readonly arrived?: () => void;
-  /** Readers over WebSockets, which are a runtime's own matter. */
-  readonly socketReaders?: () => number;
-}
-
 export class LiveNode implements NodeCalls {
-  readonly #host: LiveNodeHost;
+  readonly #host: LiveNodeHost<LiveNode>;
   readonly #address: string;
   readonly #driver: Driver;
   readonly #outlets: Outlets;
@@ -91,7 +69,7 @@ export class LiveNode implements NodeCalls {
   readonly #beacon: BeaconReporter | null;
   #isClosed = false;
 
-  constructor(host: LiveNodeHost, identity: Identity) {
+  constructor(host: LiveNodeHost<LiveNode>, identity: Identity) {
     this.#host = host;
     this.#address = identity.self.address;
     const { store, config, log, handle } = host;
@@ -235,7 +213,7 @@ export class LiveNode implements NodeCalls {
     try {
       await this.#outlets.depart();
     } catch (cause) {
-      this.#host.log('WARNING', 'network_sync', 'boot_not_told', { reason: reasonOf(cause) });
+      this.#host.log('boot_not_told', { reason: reasonOf(cause) });
     }
   }
 
@@ -335,6 +313,10 @@ export class LiveNode implements NodeCalls {
     return this.#reader.samples();
   }
 
+  async logs(query: LogQuery): Promise<LogPage | null> {
+    return this.#host.recentLogs.page(query);
+  }
+
   /** Signs what this node says of itself, with a higher incarnation than before and than others know. */
   async #renewIdentity(above: number | null): Promise<Identity> {
     const { store, config } = this.#host;
@@ -386,7 +368,7 @@ export class LiveNode implements NodeCalls {
   #follow(call: () => Promise<void>): Promise<void> {
     const followed = call().catch((cause: unknown) => {
       if (this.#isClosed) return;
-      this.#host.log('CRITICAL', 'network_sync', 'input_failed', { reason: reasonOf(cause) });
+      this.#host.log('input_failed', { reason: reasonOf(cause) });
     });
     this.#host.keep(followed);
     return followed;

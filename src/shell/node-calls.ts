@@ -2,6 +2,8 @@
 import type { CallingNode } from '../api/peer-client.ts';
 import type {
   Admission,
+  LogPage,
+  LogQuery,
   MemberPage,
   MessagePage,
   NodeGateway,
@@ -40,6 +42,7 @@ export interface NodeCalls {
   messages(cursor: string | null, limit: number): Promise<MessagePage | null>;
   message(id: MessageId): Promise<StoredMessage | null>;
   samples(): Promise<readonly Sample[]>;
+  logs(query: LogQuery): Promise<LogPage | null>;
 }
 
 /** The API's view of a node. `stream`: how a reader gets to it, which differs between runtimes. */
@@ -62,5 +65,6 @@ export function nodeGateway(node: NodeCalls, stream: NodeGateway['stream']): Nod
     message: (id) => node.message(id),
     stream,
     samples: () => node.samples(),
+    logs: (query) => node.logs(query),
   };
 }

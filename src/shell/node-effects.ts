@@ -67,7 +67,7 @@ export class NodeEffects {
   perform(effect: Effect): void {
     switch (effect.type) {
       case 'log':
-        this.#host.log(effect.level, effect.log, effect.event, effect.fields);
+        this.#host.log(...effect.line);
         return;
       case 'join':
         this.#joining = this.#host.follow(() => this.#join());
@@ -106,8 +106,7 @@ export class NodeEffects {
     const reply = driver.submit({ type: 'originate', originations: [await this.#host.signed(drafted.value)] });
     const result = reply.type === 'originated' ? reply.results[0] : undefined;
     // It has left meanwhile, or its mempool is full: others find out what it would have said by themselves, later.
-    if (!result?.ok)
-      this.#host.log('WARNING', 'network_sync', 'not_said', { reason: result?.error.reason ?? 'unknown' });
+    if (!result?.ok) this.#host.log('not_said', { reason: result?.error.reason ?? 'unknown' });
   }
 
   async #join(): Promise<void> {

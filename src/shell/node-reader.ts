@@ -3,7 +3,8 @@ import type { MessagePage, NodeStatus, Sample } from '../api/ports.ts';
 import type { Config } from '../config.ts';
 import type { CounterName } from '../protocol/counters.ts';
 import type { Driver } from '../protocol/driver.ts';
-import { CAPABILITIES } from '../protocol/limits.ts';
+import { CAPABILITIES, PROTOCOL } from '../protocol/limits.ts';
+import { VERSION } from '../api/version.ts';
 import { readPage } from '../protocol/reading.ts';
 import { selfMember } from '../protocol/self-member.ts';
 import type { Self } from '../protocol/node-state.ts';
@@ -65,12 +66,6 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
   ['stream_frames', 'stream_frames_total', {}, 'Frames sent to readers of the stream'],
   ['stream_cut_slow', 'stream_cuts_total', { reason: 'slow' }, 'Readers of the stream that the node cut'],
   ['stream_cut_bad', 'stream_cuts_total', { reason: 'bad' }, 'Readers of the stream that the node cut'],
-  [
-    'untrusted_wait_ms',
-    'untrusted_wait_milliseconds_total',
-    {},
-    'Time in which peers that are not trusted kept the node waiting',
-  ],
 ];
 
 /** A delivery through the platform's queue: one write, one read, one delete (PLATFORM.md section 2). */
@@ -116,6 +111,7 @@ export class NodeReader {
       lastSyncAt: times.last,
       nextSyncAt: times.next,
       leftAt: state.leftAt,
+      hostedNodes: this.#config.nodeCount,
       observedHost: state.observed.agreed(Date.now()),
     };
   }
@@ -157,6 +153,16 @@ export class NodeReader {
     const samples = COUNTERS.map(([name, metric, labels, help]): Sample =>
       counter(metric, labels, help, counters.get(name)),
     );
+    const waited = counters.get('untrusted_wait_ms') / 1000;
+    samples.push(
+      counter(
+        'untrusted_wait_seconds_total',
+        {},
+        'Time in which peers that are not trusted kept the node waiting',
+        waited,
+      ),
+    );
+    samples.push(...this.#standing());
     const rows = this.#store.rowsWritten() + this.#shell.alarmsSet();
     samples.push(
       counter('rows_written_total', {}, 'Rows written, alarms set included, as the platform bills them', rows),
@@ -189,6 +195,31 @@ export class NodeReader {
     samples.push(gauge('repairs', {}, 'Ranges owed after a failure', state.repairs.size));
     return samples;
   }
+
+  /** What it is, and since when what holds. */
+  #standing(): Sample[] {
+    const { state } = this.#driver;
+    const { network } = this.#config.protocol;
+    return [
+      gauge('build_info', { version: VERSION, protocol: PROTOCOL, network }, 'Always 1', 1),
+      gauge(
+        'member',
+        {},
+        '1 while the node is a member of its network',
+        Number(state.guid !== null && state.leftAt === null),
+      ),
+      ...inSeconds('last_sync_timestamp_seconds', 'When the last round of network sync began', state.syncTimes().last),
+      ...inSeconds(
+        'certificate_expires_timestamp_seconds',
+        'When the certificate of membership runs out; it is renewed at half of its life',
+        state.membership?.certificate?.expiresAt ?? null,
+      ),
+    ];
+  }
+}
+
+function inSeconds(name: string, help: string, at: number | null): Sample[] {
+  return at === null ? [] : [gauge(name, {}, help, at / 1000)];
 }
 
 function counter(name: string, labels: Sample['labels'], help: string, value: number): Sample {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { setUp } from './fakes.ts';
+import { ID, NODE, send, setUp } from './fakes.ts';
 
 test('each request but those of watchers leaves a line at DEBUG in the log of the node that was asked, and of none that does not exist', async () => {
   const { app, accesses } = setUp();
@@ -23,4 +23,11 @@ test('each request but those of watchers leaves a line at DEBUG in the log of th
     ['worker', 'DEBUG', 404],
   ]);
   expect(String(accesses.at(-1)?.fields['path']).length).toBeLessThanOrEqual(200);
+});
+
+test('the line of a request that made a message names it, as the lines of nodes do', async () => {
+  const { app, accesses } = setUp();
+  await app.request(`${NODE}/messages`, send('POST', { data: { a: 1 } }));
+  await app.request(`${NODE}/messages`);
+  expect(accesses.map(({ fields }) => fields['message'])).toEqual([ID.slice(0, 12), undefined]);
 });

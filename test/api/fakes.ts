@@ -1,9 +1,19 @@
 // Gateways that note what they are asked and answer what a test tells them to.
+import { checkAnswer } from '../../bench/answers.ts';
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
+import type {
+  BeaconGateway,
+  BootGateway,
+  CoverageDetail,
+  LogQuery,
+  LogRecord,
+  NodeGateway,
+  NodeStatus,
+} from '../../src/api/ports.ts';
 import type { Aggregate } from '../../src/protocol/beacon-aggregates.ts';
-import type { BeaconGateway, BootGateway, CoverageDetail, NodeGateway, NodeStatus } from '../../src/api/ports.ts';
 import { writeCertificateHeader } from '../../src/protocol/certificate.ts';
+import { logEntry } from '../../src/protocol/log-line.ts';
 import type { Allocation } from '../../src/protocol/store.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
 import { handSigned, newKey } from '../crypto/hand-signed.ts';
@@ -76,7 +86,18 @@ export const nodeStatus: NodeStatus = {
   lastSyncAt: 1_700_000_000_500,
   nextSyncAt: null,
   leftAt: null,
+  hostedNodes: 4,
   observedHost: null,
+};
+
+export const logRecord: LogRecord = {
+  time: 1_700_000_000.5,
+  level: 'INFO',
+  node: '1',
+  log: 'network_sync',
+  event: 'peers_added',
+  guids: [2],
+  count: 1,
 };
 
 /** Answers, where a test does not give its own. */
@@ -97,6 +118,8 @@ const common = {
   samples: async () => [
     { name: 'pychain_peers', help: 'Peers', type: 'gauge' as const, labels: { state: 'alive' }, value: 3 },
   ],
+  logs: async ({ cursor, level }: LogQuery) =>
+    cursor === 'bad' ? null : { logs: [{ ...logRecord, level }], next: null, cursor: '1-1', isMissed: false },
 };
 
 const node: NodeGateway = {
@@ -257,10 +280,24 @@ export function setUp(setup: Setup = {}) {
       ...setup.config,
     },
     // Access lines are looked at by one test of their own.
-    log: (of, level, event, fields) =>
-      (event === 'request' ? accesses : logged).push({ node: of, level, event, fields }),
+    log: (of, ...line) => {
+      const { level, event, fields } = logEntry(line);
+      (event === 'request' ? accesses : logged).push({ node: of, level, event, fields });
+    },
   });
-  return { app, calls, logged, accesses };
+  return { app: checked(app), calls, logged, accesses };
+}
+
+/** Every answer is held against the document. */
+function checked(app: ReturnType<typeof createApp>): ReturnType<typeof createApp> {
+  const request = app.request;
+  app.request = async (input, init, ...rest) => {
+    const response = await request(input, init, ...rest);
+    const [method, url] = input instanceof Request ? [input.method, input.url] : [init?.method, String(input)];
+    await checkAnswer((method ?? 'GET').toUpperCase(), url, response);
+    return response;
+  };
+  return app;
 }
 
 /** A JSON request with the operator's token. A string is sent as it is. */

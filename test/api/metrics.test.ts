@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { metricsText } from '../../src/api/metrics.ts';
+import { metricFaults } from '../support/metric-rules.ts';
 import type { Sample } from '../../src/api/ports.ts';
 
 const sample = (name: string, value: number, labels: Sample['labels'] = {}, help = 'Help'): Sample => ({
@@ -44,4 +45,18 @@ test('numbers', () => {
 
 test('none', () => {
   expect(metricsText([])).toBe('');
+});
+
+test.each([
+  ['pychain_waits_milliseconds_total', 'counter', 'not in a base unit'],
+  ['pychain_waits', 'counter', 'a counter ends in _total'],
+  ['pychain_waits_total', 'gauge', 'only a counter ends in _total'],
+  ['pychain_wait_count', 'gauge', 'only a histogram or a summary ends so'],
+  ['pychain_wait_gauge', 'gauge', 'its type is in its name'],
+  ['pychain_Waits', 'gauge', 'not in snake_case'],
+  ['waits', 'gauge', 'not of ours'],
+] as const)('%s as a %s is a fault', (name, type, fault) => {
+  expect(metricFaults(metricsText([{ name, help: 'Waits', type, labels: {}, value: 1 }]))).toEqual([
+    `${name}: ${fault}`,
+  ]);
 });

@@ -1,7 +1,10 @@
 // The document is what is served: as OpenAPI 3.1 wants it, and with every route.
 import { describe, expect, test } from 'vitest';
 import type { JsonObject, JsonValue } from '../../src/protocol/types.ts';
+import { checkAnswer } from '../../bench/answers.ts';
 import { BOOT, NODE, setUp } from './fakes.ts';
+
+const PROBLEM = { 'Content-Type': 'application/problem+json' };
 
 interface Operation {
   readonly summary: string;
@@ -29,6 +32,7 @@ const OPERATOR_CALLS = [
   'GET /boot/allocations',
   'PUT /boot/allocations',
   'PUT /boot/floor',
+  'GET /logs',
 ];
 
 describe.each([
@@ -135,4 +139,14 @@ test('numbers in paths and queries, and what is passed on as it came', async () 
     properties: { data: { type: 'object', additionalProperties: true } },
     additionalProperties: false,
   });
+});
+
+test.each([
+  ['a key that is missing', 'GET', '/members', Response.json({ members: [] }), /next/],
+  ['a wrong kind', 'GET', '/members', Response.json({ members: 'all', next: null }), /array/],
+  ['a status that is nowhere', 'GET', '/members', Response.json({}, { status: 418 }), /not in the document/],
+  ['another media type', 'GET', '/metrics', Response.json('x'), /application\/json is not/],
+  ['a problem that is none', 'GET', '/nowhere', new Response('{}', { status: 404, headers: PROBLEM }), /type/],
+] as const)('an answer with %s is found to differ from the document', async (_name, method, path, response, fault) => {
+  await expect(checkAnswer(method, `${NODE}${path}`, response)).rejects.toThrow(fault);
 });

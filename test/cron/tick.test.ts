@@ -11,7 +11,7 @@ function ports(nodeCount: number, options: Partial<TickPorts> = {}) {
     prepare: async (slot) => void seen.prepared.push(slot),
     wake: async (slot) => void seen.woken.push(slot),
     announce: async () => void seen.announced++,
-    log: (_, event) => void seen.events.push(event),
+    log: (...[event]) => void seen.events.push(event),
     ...options,
   };
   return { seen, made };

@@ -5,7 +5,19 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { measureCoverage } from '../../bench/coverage.ts';
 import { measureCrashes } from '../../bench/crash.ts';
-import { broadcast, eventually, getJson, inParallel, messagesOf, startMeasured, totals } from '../../bench/network.ts';
+import {
+  broadcast,
+  eventually,
+  getJson,
+  inParallel,
+  messagesOf,
+  startMeasured,
+  TOKEN,
+  totals,
+} from '../../bench/network.ts';
+import { doctor } from '../../src/cli/doctor.ts';
+import type { Finding } from '../../src/cli/doctor-checks.ts';
+import { printed } from '../support/printed.ts';
 import { seededRandom } from '../support/network.ts';
 
 describe('a local network', () => {
@@ -32,6 +44,12 @@ describe('a local network', () => {
       const statuses = await inParallel(slots, (slot) => getJson(`${network.url}/n/${slot}/api/v1/status`));
       for (const status of statuses) expect(status).toMatchObject({ max_guid: 16, peers: { alive: 15 } });
       expect((await totals(network)).get('pychain_sync_rounds_total')).toBeLessThanOrEqual(16);
+      // And whoever looks it over, from outside, finds it well.
+      const asked = { token: TOKEN, probe: true, json: true, timeout: '10' };
+      const [told] = await printed(() => doctor(network.url, asked));
+      const { findings } = JSON.parse(told ?? '') as { findings: Finding[] };
+      expect(findings.filter(({ result }) => result !== 'ok')).toEqual([]);
+      expect(findings.at(-1)).toMatchObject({ check: 'probe', found: expect.stringContaining('all 16') });
     } finally {
       await network.dispose();
     }

@@ -7,6 +7,7 @@ import { eventually } from '../../bench/network.ts';
 import { freePort } from '../../src/cli/ports.ts';
 import type { Message } from '../../src/client/client.ts';
 import { readConfig } from '../../src/config.ts';
+import { LogRing } from '../../src/shell/log-ring.ts';
 import { PeerBoot } from '../../src/peer/boot.ts';
 import { startNode, type EmbeddedNode, type NodeOptions } from '../../src/peer/embed.ts';
 
@@ -29,7 +30,15 @@ async function startBoot(): Promise<string> {
   const read = readConfig({ ...VARIABLES, PUBLIC_URL: address });
   if (!read.ok) throw new Error('variables');
   const log = () => undefined;
-  const where = { address, host: '127.0.0.1', port, storageDir: null, proxyHeader: null, log };
+  const where = {
+    address,
+    host: '127.0.0.1',
+    port,
+    storageDir: null,
+    proxyHeader: null,
+    log,
+    recentLogs: new LogRing(),
+  };
   const boot = await PeerBoot.start({ ...where, config: read.value });
   stops.push(() => boot.stop(1_000));
   return address;

@@ -14,6 +14,7 @@ import { aloneAt } from '../../src/peer/alone.ts';
 import { PeerBoot } from '../../src/peer/boot.ts';
 import { PeerNode } from '../../src/peer/node.ts';
 import { addressFault } from '../../src/protocol/address.ts';
+import { LogRing } from '../../src/shell/log-ring.ts';
 import { isHosted } from '../../src/protocol/whom.ts';
 
 const HOOK_KEY = Buffer.alloc(24, 7);
@@ -35,7 +36,7 @@ function configAt(address: string, changes: Readonly<Record<string, string>> = {
 async function options(changes: Readonly<Record<string, string>> = {}) {
   const port = await freePort('127.0.0.1', 0);
   const address = `http://127.0.0.1:${port}`;
-  const quiet = { storageDir: null, proxyHeader: null, log: () => undefined };
+  const quiet = { storageDir: null, proxyHeader: null, log: () => undefined, recentLogs: new LogRing() };
   return { ...quiet, config: configAt(address, changes), address, host: '127.0.0.1', port };
 }
 

@@ -8,6 +8,7 @@ import { freePort } from '../../src/cli/ports.ts';
 import { readConfig } from '../../src/config.ts';
 import { PeerBoot } from '../../src/peer/boot.ts';
 import { PeerNode } from '../../src/peer/node.ts';
+import { LogRing } from '../../src/shell/log-ring.ts';
 import { SeedClient } from '../support/seed-client.ts';
 
 const VARIABLES = {
@@ -28,7 +29,7 @@ async function optionsAt(port: number, variables: Readonly<Record<string, string
   const address = `http://127.0.0.1:${port}`;
   const config = readConfig({ ...VARIABLES, ...variables, PUBLIC_URL: address });
   if (!config.ok) throw new Error(JSON.stringify(config.error));
-  const quiet = { storageDir: null, proxyHeader: null, log: () => undefined };
+  const quiet = { storageDir: null, proxyHeader: null, log: () => undefined, recentLogs: new LogRing() };
   return { ...quiet, config: config.value, address, host: '127.0.0.1', port };
 }
 

@@ -279,6 +279,13 @@ describe('a member that has left', () => {
     depart(context, leaver.publicKey, 2);
     expect(told()).toEqual([2]);
   });
+
+  it('has a certificate that ended in whole seconds, as all do', () => {
+    const context = { ...boot(), now: NOW + 1_234 };
+    join(context, outside(1));
+    depart({ ...context, now: NOW + 5_678 }, outside(1).publicKey, 0);
+    expect(context.store.byGuid(1)?.certificate.expiresAt).toBe(NOW + 5_000);
+  });
 });
 
 describe('quotas', () => {

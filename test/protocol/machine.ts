@@ -1,7 +1,8 @@
 // One node machine whose world is the test: what it wants done is kept for the test to look at, and nothing answers by itself.
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
-import type { Bringer, DeliveryCheck, Effect, Input, LogEffect, Outcome, Reply } from '../../src/protocol/effects.ts';
+import type { Bringer, DeliveryCheck, Effect, Input, Outcome, Reply } from '../../src/protocol/effects.ts';
+import { logEntry, type LogEntry, type LogEvent } from '../../src/protocol/log-line.ts';
 import type { NodeState } from '../../src/protocol/node-state.ts';
 import type { SyncAnswer } from '../../src/protocol/sync.ts';
 import type {
@@ -199,6 +200,6 @@ export function asked(effects: readonly Effect[]): Guid[] {
   return only(effects, 'sync').map(({ to }) => to.guid);
 }
 
-export function lines(effects: readonly Effect[], event: string): LogEffect[] {
-  return only(effects, 'log').filter((line) => line.event === event);
+export function lines(effects: readonly Effect[], event: LogEvent): LogEntry[] {
+  return only(effects, 'log').flatMap(({ line }) => (line[0] === event ? [logEntry(line)] : []));
 }

@@ -95,7 +95,7 @@ function ports(answers: Record<string, Outcome | Error | ((delivery: Delivery) =
       seen.reported.push(args);
     },
     now: () => seen.time,
-    log: (_, event) => void seen.events.push(event),
+    log: (...[event]) => void seen.events.push(event),
   };
   return { seen, made };
 }

@@ -7,6 +7,7 @@ import { DEAD_PEER, eventOf, PEER_LEAVING } from '../../src/protocol/message.ts'
 import { ok } from '../../src/protocol/types.ts';
 import { renewIdentity } from '../../src/shell/identity.ts';
 import { LiveNode } from '../../src/shell/live-node.ts';
+import { LogRing } from '../../src/shell/log-ring.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
 import { certificate, keyOf, sealed } from '../support/signed.ts';
 
@@ -35,6 +36,7 @@ async function setUp(signer: (own: Signer) => Signer) {
       store,
       config: config.value,
       log: () => undefined,
+      recentLogs: new LogRing(),
       outlets: (self) => ({
         client: { probe: nothing, sync: nothing, deliver: nothing, prove: nothing },
         join: async () => ok(joinedAs(self.identity.self.incarnation)),

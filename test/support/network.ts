@@ -4,6 +4,7 @@ import { announcementJobs } from '../../src/protocol/boot-announcing.ts';
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
 import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
+import { logEntry, type LogEntry } from '../../src/protocol/log-line.ts';
 import { draft, draftOwn } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
@@ -56,7 +57,7 @@ export class TestNetwork {
   readonly nodes: TestNode[] = [];
   readonly boot: BootStore = createMemoryBootStore();
   readonly config: ProtocolConfig;
-  readonly logs: Extract<Effect, { type: 'log' }>[] = [];
+  readonly logs: LogEntry[] = [];
   /** Deliveries by message body: how many arrived where. */
   readonly arrivals = new Map<string, Map<number, number>>();
   readonly jobs: Job[] = [];
@@ -197,7 +198,7 @@ export class TestNetwork {
     const { driver } = this.node(slot);
     switch (effect.type) {
       case 'log':
-        this.logs.push(effect);
+        this.logs.push(logEntry(effect.line));
         return;
       case 'renew-self':
         return this.#later(() => {
