@@ -73,6 +73,9 @@ export class FakeNetwork {
   setState(guid: number, state: string | null): void {
     if (state === null) this.#states.delete(guid);
     else this.#states.set(guid, state);
+    if (state === null) return;
+    const frame = JSON.stringify({ type: 'members', members: [[guid, state]] });
+    for (const socket of this.#sockets.keys()) socket.send(frame);
   }
 
   broadcast(from: number, data: object = { hello: 'world' }): FakeMessage {
@@ -102,9 +105,12 @@ export class FakeNetwork {
     this.#isSilent = isSilent;
   }
 
-  /** Forgets what was told so far: who comes back with a cursor has a gap. */
-  forget(): void {
+  /** Forgets what was told so far, once a message is among it and complete: who comes back with a cursor has a gap. */
+  forget(id: string): boolean {
+    const message = this.#messages.find((one) => one.id === id);
+    if (!message || this.#sent.get(id) !== message.receipts.length) return false;
     this.#forgotten = this.#told.length;
+    return true;
   }
 
   async close(): Promise<void> {

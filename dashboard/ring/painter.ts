@@ -39,6 +39,7 @@ export class RingPainter {
   readonly #context: CanvasRenderingContext2D;
   readonly #canvas: HTMLCanvasElement;
   readonly #dots: HTMLCanvasElement;
+  readonly #curves = new WeakMap<Playback, { readonly layout: RingLayout; readonly curves: Curve[] }>();
   #drawn: readonly unknown[] = [];
   #ratio = 1;
 
@@ -136,7 +137,8 @@ export class RingPainter {
     const { starts, ends, senders, spread } = playback;
     const lines = Array.from({ length: STRENGTHS }, () => new Path2D());
     const used = new Set<number>();
-    const heads: number[] = [];
+    const heads = new Path2D();
+    const curves = this.#curvesOf(playback, layout);
     for (let index = 0; index < starts.length; index++) {
       const [start = NaN, end = NaN, sender = null] = [starts[index], ends[index], senders[index]];
       const from = sender === null ? undefined : layout.indexes.get(sender);
@@ -146,16 +148,15 @@ export class RingPainter {
       const strength = Math.max(left, isKept ? KEPT : 0);
       if (strength <= 0) continue;
       const bucket = Math.min(STRENGTHS - 1, Math.floor(strength * STRENGTHS));
-      const curve = curveBetween(layout, from, to);
+      const curve = (curves[index] ??= curveBetween(layout, from, to));
       const shown = now < end ? partOf(curve, ease((now - start) / (end - start))) : curve;
       const path = lines[bucket];
       if (path) trace(path, shown);
       used.add(bucket);
-      if (now < end) {
-        heads.push(shown[4], shown[5]);
-      }
+      if (now < end) dab(heads, shown[4], shown[5]);
     }
-    context.strokeStyle = context.fillStyle = palette.accent;
+    context.strokeStyle = palette.accent;
+    context.lineCap = 'round';
     context.lineWidth = layout.guids.length > 200 ? 0.9 : 1.5;
     const most = layout.guids.length > 200 ? 0.55 : 0.9;
     for (const bucket of used) {
@@ -164,18 +165,23 @@ export class RingPainter {
       if (path) context.stroke(path);
     }
     context.globalAlpha = 1;
-    context.beginPath();
-    for (let index = 0; index < heads.length; index += 2) {
-      const [x = 0, y = 0] = [heads[index], heads[index + 1]];
-      context.moveTo(x + HEAD, y);
-      context.arc(x, y, HEAD, 0, 2 * Math.PI);
-    }
-    context.fill();
+    context.lineWidth = HEAD * 2;
+    context.stroke(heads);
+  }
+
+  /** Where the copies of a message go: reckoned once, for as long as the dots stay where they are. */
+  #curvesOf(playback: Playback, layout: RingLayout): Curve[] {
+    const known = this.#curves.get(playback);
+    if (known?.layout === layout) return known.curves;
+    const curves: Curve[] = [];
+    this.#curves.set(playback, { layout, curves });
+    return curves;
   }
 
   /** A light on whoever has just got a message (a halo, where there is room for one), and a mark on whoever has the one that is kept. */
   #drawLights({ layout, stage, palette }: Scene, now: number): void {
     const context = this.#context;
+    context.lineCap = 'round';
     const halos = new Float64Array(layout.guids.length);
     const light = (guid: number, at: number) => {
       const index = layout.indexes.get(guid);
@@ -188,20 +194,23 @@ export class RingPainter {
     }
     const paths = Array.from({ length: STRENGTHS }, () => new Path2D());
     const hasRoom = layout.dot >= HALO_DOT_MIN;
-    for (const [index, left] of halos.entries()) {
-      if (left <= 0) continue;
-      const radius = hasRoom ? layout.dot + 1.5 + (1 - left) * layout.dot * 1.3 : layout.dot + 0.6;
+    for (let index = 0; index < halos.length; index++) {
+      const left = halos[index] ?? 0;
+      const path = left <= 0 ? undefined : paths[Math.min(STRENGTHS - 1, Math.floor(left * STRENGTHS))];
+      if (!path) continue;
       const [x = 0, y = 0] = [layout.x[index], layout.y[index]];
-      const path = paths[Math.min(STRENGTHS - 1, Math.floor(left * STRENGTHS))];
-      path?.moveTo(x + radius, y);
-      path?.arc(x, y, radius, 0, 2 * Math.PI);
+      const radius = layout.dot + 1.5 + (1 - left) * layout.dot * 1.3;
+      if (!hasRoom) dab(path, x, y);
+      else {
+        path.moveTo(x + radius, y);
+        path.arc(x, y, radius, 0, 2 * Math.PI);
+      }
     }
-    context.strokeStyle = context.fillStyle = palette.accent;
-    context.lineWidth = Math.max(1, Math.min(2, layout.dot * 0.3));
+    context.strokeStyle = palette.accent;
+    context.lineWidth = hasRoom ? Math.max(1, Math.min(2, layout.dot * 0.3)) : layout.dot * 2 + 1;
     for (const [bucket, path] of paths.entries()) {
       context.globalAlpha = (bucket + 0.5) / STRENGTHS;
-      if (hasRoom) context.stroke(path);
-      else context.fill(path);
+      context.stroke(path);
     }
     context.globalAlpha = 1;
     this.#drawHolders(layout, stage.pinned, now);
@@ -210,16 +219,14 @@ export class RingPainter {
   #drawHolders(layout: RingLayout, pinned: Playback | null, now: number): void {
     if (!pinned) return;
     const context = this.#context;
-    const radius = Math.max(1.1, layout.dot * 0.42);
-    context.beginPath();
+    const path = new Path2D();
     for (const [position, guid] of pinned.spread.guids.entries()) {
       const index = layout.indexes.get(guid);
       if (index === undefined || !pinned.hasArrived(position, now)) continue;
-      const [x = 0, y = 0] = [layout.x[index], layout.y[index]];
-      context.moveTo(x + radius, y);
-      context.arc(x, y, radius, 0, 2 * Math.PI);
+      dab(path, layout.x[index] ?? 0, layout.y[index] ?? 0);
     }
-    context.fill();
+    context.lineWidth = Math.max(2.2, layout.dot * 0.84);
+    context.stroke(path);
   }
 
   #drawCursor({ layout, selected, hovered, palette }: Scene): void {
@@ -248,6 +255,12 @@ function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 function trace(path: Path2D | CanvasRenderingContext2D, [x0, y0, cx, cy, x1, y1]: Curve): void {
   path.moveTo(x0, y0);
   path.quadraticCurveTo(cx, cy, x1, y1);
+}
+
+/** A dot, as a line without length that is stroked with round ends: cheaper than a circle where there are thousands. */
+function dab(path: Path2D, x: number, y: number): void {
+  path.moveTo(x, y);
+  path.lineTo(x + 0.01, y);
 }
 
 /** Sets out fast and arrives slowly. */

@@ -29,9 +29,11 @@ export function RingSection({ state, page, shown }: Props) {
   useEffect(() => view.current?.update(state, hovered), [state, hovered]);
 
   const guids = [...state.nodes.keys()];
+  // Keys may come faster than the page is rendered.
+  const current = () => page.store.state.selectedNode;
   const at = (event: MouseEvent) => guidAt(view.current?.layout ?? null, event);
   const onKeyDown = (event: KeyboardEvent) => {
-    const next = nextGuid(guids, state.selectedNode, event.key);
+    const next = nextGuid(guids, current(), event.key);
     if (next === undefined) return;
     event.preventDefault();
     page.selectNode(next);
