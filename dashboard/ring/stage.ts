@@ -44,6 +44,14 @@ export class Stage {
     return this.#pinned;
   }
 
+  /** How far a message is shown to have come, 0..1 of its members; null: it is not played. */
+  progressOf(spread: Spread, now: number): number | null {
+    const playback = this.playbacks.find((one) => one.spread === spread);
+    if (!playback || spread.members === 0) return null;
+    const arrived = playback.ends.reduce((count, end) => (end <= now ? count + 1 : count), 0);
+    return Math.min(1, arrived / spread.members);
+  }
+
   /** Whether anything of it still changes. */
   isMoving(now: number): boolean {
     if (this.#pinned && this.#pinned.endsAt + FADE_MS > now) return true;

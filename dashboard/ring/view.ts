@@ -1,6 +1,7 @@
 // The ring on the page: keeps its canvas as large as its place, and draws frames for as long as anything on it changes.
 import { primaryPeers } from '../../src/protocol/ring.ts';
 import { NODE_STATES, type NodeState } from '../state/nodes.ts';
+import type { Spread } from '../state/message-book.ts';
 import type { State } from '../state/state.ts';
 import type { Store } from '../state/store.ts';
 import { onTheme } from '../ui/theme.ts';
@@ -14,6 +15,7 @@ export class RingView {
   readonly #store: Store;
   readonly #painter: RingPainter;
   readonly #stage = new Stage(matchMedia('(prefers-reduced-motion: reduce)').matches);
+  readonly #onProgress: (percent: number | null) => void;
   readonly #closers: (() => void)[] = [];
   #palette: Palette;
   #layout: RingLayout | null = null;
@@ -21,10 +23,13 @@ export class RingView {
   #chords: readonly Chord[] = [];
   #state: State | null = null;
   #hovered: number | null = null;
+  #shown: Spread | null = null;
   #frame = 0;
 
-  constructor(place: HTMLElement, store: Store) {
+  /** `onProgress` is told how far the message in the middle is shown to have come, in whole percent. */
+  constructor(place: HTMLElement, store: Store, onProgress: (percent: number | null) => void) {
     this.#place = place;
+    this.#onProgress = onProgress;
     this.#store = store;
     const canvas = document.createElement('canvas');
     canvas.setAttribute('aria-hidden', 'true');
@@ -52,8 +57,9 @@ export class RingView {
     return this.#layout;
   }
 
-  update(state: State, hovered: number | null): void {
+  update(state: State, shown: Spread | null, hovered: number | null): void {
     const before = this.#state;
+    this.#shown = shown;
     this.#state = state;
     this.#hovered = hovered;
     if (before?.nodes !== state.nodes) this.#arrange();
@@ -101,6 +107,8 @@ export class RingView {
         },
         now,
       );
+      const progress = this.#shown && this.#stage.progressOf(this.#shown, now);
+      this.#onProgress(progress === null ? null : Math.floor(progress * 100));
       if (this.#stage.isMoving(now)) this.#draw();
     });
   }

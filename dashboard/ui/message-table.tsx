@@ -35,10 +35,12 @@ export function MessageTable({ state, page, recent, shown }: Props) {
                 <th scope="col" class="num">
                   All
                 </th>
-                <th scope="col" class="num">
+                <th scope="col" class="num more">
                   Hops
                 </th>
-                <th scope="col">Sent</th>
+                <th scope="col" class="more">
+                  Sent
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -49,7 +51,10 @@ export function MessageTable({ state, page, recent, shown }: Props) {
                       type="button"
                       class="link"
                       aria-pressed={spread.id === state.selectedMessage}
-                      onClick={() => void page.selectMessage(spread.id)}
+                      onClick={() => {
+                        void page.selectMessage(spread.id);
+                        showRing();
+                      }}
                     >
                       <code>{shortId(spread.id)}</code>
                     </button>{' '}
@@ -64,8 +69,8 @@ export function MessageTable({ state, page, recent, shown }: Props) {
                   </td>
                   <td class="num">{duration(spread.timeTo(0.95))}</td>
                   <td class="num">{duration(spread.timeTo(1))}</td>
-                  <td class="num">{spread.hopsMax}</td>
-                  <td class="soft">{ago(spread.broadcastAt, now)}</td>
+                  <td class="num more">{spread.hopsMax}</td>
+                  <td class="soft more">{ago(spread.broadcastAt, now)}</td>
                 </tr>
               ))}
             </tbody>
@@ -74,4 +79,10 @@ export function MessageTable({ state, page, recent, shown }: Props) {
       )}
     </section>
   );
+}
+
+/** What was chosen is drawn there. */
+function showRing(): void {
+  const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  document.querySelector('.stage')?.scrollIntoView({ block: 'nearest', behavior: isStill ? 'instant' : 'smooth' });
 }

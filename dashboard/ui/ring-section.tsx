@@ -19,14 +19,15 @@ export function RingSection({ state, page, shown }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<RingView | null>(null);
   const [hovered, setHovered] = useState<number | null>(null);
+  const [progress, setProgress] = useState<number | null>(null);
 
   useEffect(() => {
     if (!place.current) return undefined;
-    const ring = new RingView(place.current, page.store);
+    const ring = new RingView(place.current, page.store, setProgress);
     view.current = ring;
     return () => ring.close();
   }, [page]);
-  useEffect(() => view.current?.update(state, hovered), [state, hovered]);
+  useEffect(() => view.current?.update(state, shown, hovered), [state, shown, hovered]);
 
   const guids = [...state.nodes.keys()];
   // Keys may come faster than the page is rendered.
@@ -55,12 +56,18 @@ export function RingSection({ state, page, shown }: Props) {
         onPointerLeave={() => setHovered(null)}
         onClick={(event) => page.selectNode(at(event))}
       />
-      <Middle state={state} shown={shown} hovered={hovered} />
+      <Middle state={state} shown={shown} hovered={hovered} progress={progress} />
     </section>
   );
 }
 
-function Middle({ state, shown, hovered }: Pick<Props, 'state' | 'shown'> & { readonly hovered: number | null }) {
+interface MiddleProps extends Pick<Props, 'state' | 'shown'> {
+  readonly hovered: number | null;
+  /** Percent that the ring has come to show; null: it shows nothing of the message. */
+  readonly progress: number | null;
+}
+
+function Middle({ state, shown, hovered, progress }: MiddleProps) {
   const node = hovered === null ? null : state.nodes.get(hovered);
   if (node) {
     return (
@@ -78,10 +85,12 @@ function Middle({ state, shown, hovered }: Pick<Props, 'state' | 'shown'> & { re
       </div>
     );
   }
-  const all = shown.timeTo(1);
+  // The ring is slower than the network: the number goes with what is seen.
+  const isPlaying = progress !== null && progress < 100 && progress / 100 < (shown.coverage ?? 0);
+  const all = isPlaying ? null : shown.timeTo(1);
   return (
     <div class="middle">
-      <strong class={all === null ? 'spreading' : ''}>{percent(shown.coverage)}</strong>
+      <strong class={all === null ? 'spreading' : ''}>{isPlaying ? `${progress} %` : percent(shown.coverage)}</strong>
       <span>
         of {plural(shown.members, 'member')}
         {all === null ? '' : ` in ${duration(all)}`}

@@ -62,6 +62,17 @@ describe('the stage', () => {
     expect([stage.playbacks, stage.isMoving(end + FADE_MS)]).toEqual([[], false]);
   });
 
+  it('tells how far a message is shown to have come: what is drawn is slower than what is known', () => {
+    const stage = new Stage(false);
+    const book = new MessageBook();
+    stage.hear(book.fold([message('a', TREE)]), 0);
+    const [playback] = stage.playbacks;
+    if (!playback) throw new Error('nothing is played');
+    const at = (now: number) => stage.progressOf(playback.spread, now);
+    expect([at(0), at(playback.ends[1] ?? NaN), at(playback.endsAt)]).toEqual([1 / 3, 2 / 3, 1]);
+    expect(stage.progressOf(spreadOf(TREE).spread, 0)).toBe(null);
+  });
+
   it('keeps the one that was chosen, and comes to rest', () => {
     const stage = new Stage(false);
     const { spread } = spreadOf(TREE);
