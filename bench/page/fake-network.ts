@@ -21,6 +21,8 @@ export interface FakeOptions {
 
 /** A few frames a second, as the beacon does. */
 const FRAME_MS = 250;
+/** Frames that a reader is sent before it acknowledges them. */
+const WINDOW = 2;
 const MESSAGES_MAX = 100;
 const PAGE_LIMIT = 100;
 const TYPES: Readonly<Record<string, string>> = {
@@ -33,7 +35,7 @@ const TYPES: Readonly<Record<string, string>> = {
 export class FakeNetwork {
   readonly options: FakeOptions;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
-  readonly #sockets = new Map<ServerSocket, { cursor: number }>();
+  readonly #sockets = new Map<ServerSocket, { cursor: number; unacknowledged: number }>();
   readonly #states = new Map<number, string>();
   readonly #messages: FakeMessage[] = [];
   /** What the beacon has told, in order: a cursor is a position in it. */
@@ -51,7 +53,11 @@ export class FakeNetwork {
     this.#server.on('upgrade', (request, socket) => {
       const cursor = new URL(request.url ?? '/', this.url).searchParams.get('cursor');
       if (this.#isDown) return void socket.destroy();
-      const accepted = acceptWebSocket(request, socket, () => this.#sockets.delete(accepted));
+      const acknowledge = () => {
+        const reader = this.#sockets.get(accepted);
+        if (reader) reader.unacknowledged -= 1;
+      };
+      const accepted = acceptWebSocket(request, socket, acknowledge, () => this.#sockets.delete(accepted));
       this.#greet(accepted, cursor);
     });
   }
@@ -121,12 +127,12 @@ export class FakeNetwork {
   }
 
   #greet(socket: ServerSocket, cursor: string | null): void {
-    const from = cursor === null ? this.#told.length : Number(cursor);
+    const from = cursor === 'now' ? this.#told.length : Number(cursor ?? 0);
     const isGone = from < this.#forgotten;
     const hello = { type: 'hello', network: 'made-up', members: this.#states.size, cursor: String(from) };
     socket.send(JSON.stringify(hello));
     if (isGone) socket.send(JSON.stringify({ type: 'gap' }));
-    this.#sockets.set(socket, { cursor: Math.max(from, this.#forgotten) });
+    this.#sockets.set(socket, { cursor: Math.max(from, this.#forgotten), unacknowledged: 0 });
   }
 
   /** Notes what has arrived since, and tells it to everybody. */
@@ -141,8 +147,9 @@ export class FakeNetwork {
     }
     for (const [socket, reader] of this.#sockets) {
       const news = this.#told.slice(reader.cursor);
-      if (news.length === 0) continue;
+      if (news.length === 0 || reader.unacknowledged >= WINDOW) continue;
       reader.cursor = this.#told.length;
+      reader.unacknowledged += 1;
       const messages = news.map(({ message: { id, originator, at, members }, receipts }) => ({
         id,
         originator,

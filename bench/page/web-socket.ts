@@ -13,8 +13,13 @@ export interface ServerSocket {
   cut(): void;
 }
 
-/** Takes an upgrade. `onEnd` is called once. */
-export function acceptWebSocket(request: IncomingMessage, socket: Duplex, onEnd: () => void): ServerSocket {
+/** Takes an upgrade. `onText` hears what the page says but for pings, which are answered; `onEnd` is called once. */
+export function acceptWebSocket(
+  request: IncomingMessage,
+  socket: Duplex,
+  onText: (text: string) => void,
+  onEnd: () => void,
+): ServerSocket {
   const key = String(request.headers['sec-websocket-key']);
   const accept = createHash('sha1').update(`${key}${GUID}`).digest('base64');
   socket.write(
@@ -23,15 +28,30 @@ export function acceptWebSocket(request: IncomingMessage, socket: Duplex, onEnd:
   const send = (text: string) => {
     if (socket.writable) socket.write(frameOf(text));
   };
+  let waiting = Buffer.alloc(0);
   socket.on('data', (data: Buffer) => {
-    const opcode = (data[0] ?? 0) & 0x0f;
-    if (opcode === CLOSE) socket.end();
-    // All that a page says is "ping".
-    else if (opcode === 1) send('pong');
+    waiting = Buffer.concat([waiting, data]);
+    // A head of two bytes, a mask of four: a page says nothing that is longer than 125 bytes.
+    for (let size = sizeOf(waiting); waiting.length >= size; size = sizeOf(waiting)) {
+      const frame = waiting.subarray(0, size);
+      waiting = waiting.subarray(size);
+      const text = unmasked(frame);
+      if (((frame[0] ?? 0) & 0x0f) === CLOSE) return void socket.end();
+      if (text === 'ping') send('pong');
+      else onText(text);
+    }
   });
   socket.on('error', () => undefined);
   socket.once('close', onEnd);
   return { send, cut: () => socket.destroy() };
+}
+
+function sizeOf(data: Buffer): number {
+  return 6 + ((data[1] ?? 0) & 0x7f);
+}
+
+function unmasked(frame: Buffer): string {
+  return Buffer.from(frame.subarray(6).map((byte, index) => byte ^ (frame[2 + (index % 4)] ?? 0))).toString();
 }
 
 function frameOf(text: string): Buffer {

@@ -28,13 +28,14 @@ export async function followBeacon(store: Store, wake: EventTarget, signal: Abor
       if (frame.type === 'hello' && cursor === null) void readHistory(store, signal);
       cursor = frame.cursor;
     }
-    if (frame.type === 'receipts') store.dispatch({ type: 'receipts', messages: frame.messages });
+    if (frame.type === 'receipts') store.dispatch({ type: 'receipts', messages: frame.messages.filter(isBroadcast) });
     else if (frame.type === 'members') store.dispatch({ type: 'states', states: frame.members });
     else if (frame.type === 'gap') void readHistory(store, signal);
   };
   while (!signal.aborted) {
     store.dispatch({ type: 'link', link: { status: 'connecting' } });
-    const query = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+    // At first only what comes from now on: what was before is read from the list.
+    const query = `?cursor=${encodeURIComponent(cursor ?? 'now')}`;
     // Some networks let no WebSocket through.
     const transport = retry.failures % 4 === 3 ? 'events' : 'websocket';
     const listener = {
@@ -45,6 +46,8 @@ export async function followBeacon(store: Store, wake: EventTarget, signal: Abor
       heard: (text: string) => {
         const frame = readBeaconFrame(text);
         if (frame) take(frame);
+        // What is not acknowledged the beacon keeps back.
+        return frame?.type === 'receipts' ? JSON.stringify({ ack: frame.cursor }) : null;
       },
     };
     const reason = await listen(`${origin()}/api/v1/beacon/stream${query}`, transport, listener, signal);
@@ -58,8 +61,13 @@ export async function followBeacon(store: Store, wake: EventTarget, signal: Abor
 async function readHistory(store: Store, signal: AbortSignal): Promise<void> {
   try {
     const { messages } = await askAt(null, `/beacon/messages?limit=${HISTORY}`, summaryPage, { signal });
-    store.dispatch({ type: 'summaries', summaries: messages });
+    store.dispatch({ type: 'summaries', summaries: messages.filter(isBroadcast) });
   } catch {
     // The stream goes on without it; it is asked for again after the next gap.
   }
+}
+
+/** The boot node's announcements are of no interest here. */
+function isBroadcast({ originator }: { readonly originator: number }): boolean {
+  return originator !== 0;
 }

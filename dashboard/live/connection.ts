@@ -8,8 +8,8 @@ const SILENCE_MS_MAX = 60_000;
 
 export interface Listener {
   opened(): void;
-  /** Throws where the text is nonsense: then the connection ends. */
-  heard(text: string): void;
+  /** Gives what is to be said to it; null: nothing. Throws where the text is nonsense: then the connection ends. */
+  heard(text: string): string | null;
 }
 
 /** Listens until the line is cut. Gives why. */
@@ -40,7 +40,7 @@ function overWebSocket(url: string, listener: Listener, signal: AbortSignal): Pr
     socket.addEventListener('message', ({ data }) => {
       heardAt = Date.now();
       if (data === 'pong') answersPings = true;
-      else tell(listener, String(data), end);
+      else tell(listener, String(data), end, (answer) => socket.send(answer));
     });
     socket.addEventListener('open', () => {
       isOpen = true;
@@ -61,14 +61,16 @@ function overEvents(url: string, listener: Listener, signal: AbortSignal): Promi
     const abort = () => end('closed');
     signal.addEventListener('abort', abort);
     source.addEventListener('open', () => listener.opened());
-    source.addEventListener('message', ({ data }) => tell(listener, String(data), end));
+    // Whoever reads on has taken what came before: nothing is to be said here.
+    source.addEventListener('message', ({ data }) => tell(listener, String(data), end, () => undefined));
     source.addEventListener('error', () => end('the line was cut'));
   });
 }
 
-function tell(listener: Listener, text: string, end: (reason: string) => void): void {
+function tell(listener: Listener, text: string, end: (reason: string) => void, answer: (text: string) => void): void {
   try {
-    listener.heard(text);
+    const said = listener.heard(text);
+    if (said !== null) answer(said);
   } catch (fault) {
     end(fault instanceof Error ? fault.message : String(fault));
   }

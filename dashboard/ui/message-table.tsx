@@ -60,7 +60,7 @@ export function MessageTable({ state, page, recent, shown }: Props) {
                     </button>{' '}
                     <span class="content">{cut(state.contents.get(spread.id) ?? '', CONTENT_CHARS)}</span>
                   </th>
-                  <td class="num">{spread.originator === 0 ? 'boot' : spread.originator}</td>
+                  <td class="num">{spread.originator}</td>
                   <td class="num">
                     <span class="counts">
                       {spread.received} <span class="soft">/ {spread.members}</span>{' '}
