@@ -7,7 +7,7 @@ import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/netw
 import { startBrowser } from '../../bench/page/browser.ts';
 import { FAKE_TOKEN, FakeNetwork, type FakeOptions } from '../../bench/page/fake-network.ts';
 import { FIRST_LOAD_BYTES_MAX, firstLoadBytes } from '../../bench/page/speed.ts';
-import { buildDashboard } from '../../scripts/build-dashboard.mjs';
+import { buildDashboard } from '../../src/cli/page-build.ts';
 import { PROBLEMS } from '../../src/api/problem.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 
@@ -65,7 +65,7 @@ async function send(page: Page, from: number, text: string): Promise<void> {
 }
 
 const row = (page: Page, id: string) => page.getByRole('row').filter({ hasText: id.slice(0, 8) });
-const live = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
+const expectLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
 
 describe.each(BEACONS)('a real network, its beacon %s', (beacon, vars) => {
   let network: Measured;
@@ -76,7 +76,7 @@ describe.each(BEACONS)('a real network, its beacon %s', (beacon, vars) => {
 
   it('is on the page, which says where its news come from; the API answers beside it', async () => {
     const { page, close } = await open(network.url);
-    await live(page);
+    await expectLive(page);
     await page.getByText(`alive${NODES}`).waitFor();
     expect(await page.getByText('no beacon').count()).toBe(beacon === 'off' ? 1 : 0);
     const { headers } = await fetch(network.url);
@@ -88,7 +88,7 @@ describe.each(BEACONS)('a real network, its beacon %s', (beacon, vars) => {
 
   it('refuses a wrong token, which the page forgets; with the right one a broadcast is seen to reach all', async () => {
     const { page, close } = await open(network.url);
-    await live(page);
+    await expectLive(page);
     await giveToken(page, 'wrong');
     await send(page, 1, '{}');
     await page.getByText('The operator token is wrong.').waitFor();
@@ -105,18 +105,18 @@ describe.each(BEACONS)('a real network, its beacon %s', (beacon, vars) => {
   it('goes on after its line was cut: what was sent meanwhile is shown', async () => {
     const proxy = await startCuttingProxy(network.url);
     const { page, close } = await open(proxy.url);
-    await live(page);
+    await expectLive(page);
     proxy.cut();
     const id = await broadcast(network, 3, { sent: 'meanwhile' });
     await row(page, id).getByText('100 %').waitFor();
-    await live(page);
+    await expectLive(page);
     await close();
     await proxy.close();
   });
 
   it('shows a node leave, and come back', async () => {
     const { page, close } = await open(network.url);
-    await live(page);
+    await expectLive(page);
     await giveToken(page, TOKEN);
     await page.getByRole('slider').focus();
     for (let key = 0; key < 3; key++) await page.keyboard.press('ArrowRight');
@@ -143,7 +143,7 @@ describe('a made-up network with a beacon', () => {
   it('tells receipts as they come, and after a cut those of meanwhile', async () => {
     const network = await start();
     const { page, close } = await open(network.url);
-    await live(page);
+    await expectLive(page);
     // More frames than the beacon sends to a reader that does not acknowledge them.
     for (let count = 0; count < 4; count++) {
       const { id } = network.broadcast(5);
@@ -159,7 +159,7 @@ describe('a made-up network with a beacon', () => {
   it('forgot what was between: the page reads the list, and the receipts of a message that is chosen', async () => {
     const network = await start();
     const { page, close } = await open(network.url);
-    await live(page);
+    await expectLive(page);
     network.setDown(true);
     await page.getByText(/Disconnected|Connecting/).waitFor();
     const { id } = network.broadcast(7);
@@ -176,6 +176,7 @@ describe('a made-up network with a beacon', () => {
   it('shows a node that is suspected, and one that is given up as dead', async () => {
     const network = await start();
     const { page, close } = await open(network.url);
+    await expectLive(page);
     await page.getByText('alive24').waitFor();
     network.setState(9, 'suspect');
     await page.getByText('suspect1').waitFor();
@@ -193,7 +194,7 @@ describe('a made-up network with a beacon', () => {
     network.setDown(false);
     await page.getByRole('button', { name: 'Ask now' }).click();
     await page.getByText('alive24').waitFor();
-    await live(page);
+    await expectLive(page);
     await close();
   });
 
@@ -209,7 +210,7 @@ describe('a made-up network with a beacon', () => {
     expect(await faultsOf(page)).toEqual([]);
     network.setDown(false);
     await page.getByRole('button', { name: 'Ask now' }).click();
-    await live(page);
+    await expectLive(page);
     await giveToken(page, FAKE_TOKEN);
     await send(page, 2, '{"a": 1}');
     await page.getByText('Node 2 took it').waitFor();
@@ -226,7 +227,7 @@ describe('a made-up network with a beacon', () => {
     const network = await start();
     const { page, close } = await open(network.url);
     await page.setViewportSize({ width: 360, height: 740 });
-    await live(page);
+    await expectLive(page);
     network.broadcast(1);
     await page.locator('.middle').getByText('100 %').waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
