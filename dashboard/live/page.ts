@@ -11,6 +11,9 @@ import { watchRoster } from './overview.ts';
 import { Retry } from './retry.ts';
 import { rest } from './waiting.ts';
 
+/** About as long as news of a member take, milliseconds. */
+const SPREAD_MS = 1_000;
+
 export class Page {
   readonly store: Store;
   readonly operator: OperatorCalls;
@@ -20,7 +23,11 @@ export class Page {
 
   constructor(store: Store) {
     this.store = store;
-    this.operator = new OperatorCalls(store, () => this.refresh());
+    this.operator = new OperatorCalls(store, () => {
+      this.refresh();
+      // By then the node that is asked has heard of it too.
+      setTimeout(() => this.refresh(), SPREAD_MS);
+    });
   }
 
   start(): void {

@@ -34,6 +34,8 @@ export interface LocalNetworkOptions {
   /** The caller handles SIGINT, SIGTERM and SIGHUP, and disposes; by default they end the process at once. */
   readonly ownSignals?: boolean;
   readonly projectDir?: string;
+  /** Serves the live page at `/` too. Each request goes through two more Workers then, which measurements do without. */
+  readonly hasPage?: boolean;
   /** Where V8's inspector listens, for profiles; without it nowhere. */
   readonly inspectorPort?: number;
   /** The application, bound as HANDLER; without it nothing is. */
@@ -97,7 +99,7 @@ export async function startLocalNetwork(options: LocalNetworkOptions): Promise<L
   const projectDir = options.projectDir ?? PROJECT_DIR;
   const wrangler = await readWranglerConfig(projectDir);
   const bundle = options.bundle ?? (await bundleWorker(projectDir, wrangler.main));
-  await buildPage(projectDir);
+  if (options.hasPage) await buildPage(projectDir);
   const url = `http://${urlHost(options.host)}:${options.port}`;
   const unguard = guardWorkerd();
   const before = signalListeners();
@@ -181,7 +183,7 @@ function miniflareOptions(
               .flatMap((migration) => migration.new_sqlite_classes)
               .map((name) => [name, { type: 'durable-object' as const, storage: 'sqlite' as const }]),
           ),
-          ...assets(wrangler, options.projectDir ?? PROJECT_DIR),
+          ...(options.hasPage && assets(wrangler, options.projectDir ?? PROJECT_DIR)),
           triggers: [...queueTriggers(wrangler), ...cronTriggers(wrangler)],
         },
       },
