@@ -14,14 +14,14 @@ const POLL_LOST_MS = 2_000;
 const SLOTS_TRIED = 4;
 
 export async function watchRoster(store: Store, wake: EventTarget, signal: AbortSignal): Promise<void> {
-  let slot: number | null = 1;
+  let last = 1;
   while (!signal.aborted) {
     await visible(signal);
-    const found = await readRoster(slot, signal);
+    const found = await readRoster(last, signal);
     if (signal.aborted) return;
     if (found.ok) {
-      slot = found.slot;
-      const { status, members } = found;
+      const { slot, status, members } = found;
+      last = slot ?? last;
       store.dispatch({ type: 'roster', status, prefix: prefixOf(status, slot), members });
     } else store.dispatch({ type: 'roster-failed', fault: found.fault });
     const size = store.state.nodes.size;
@@ -38,8 +38,8 @@ type Found =
     }
   | { readonly ok: false; readonly fault: string };
 
-/** Asks the node that answered the last time, then the first ones; where none is hosted here, the boot node. */
-async function readRoster(last: number | null, signal: AbortSignal): Promise<Found> {
+/** Asks the node that answered the last time, then the first ones; where none has joined, or none is hosted here, the boot node. */
+async function readRoster(last: number, signal: AbortSignal): Promise<Found> {
   let fault = 'No node answers.';
   const slots = new Set<number | null>([last, ...Array.from({ length: SLOTS_TRIED }, (_, index) => index + 1), null]);
   for (const slot of slots) {

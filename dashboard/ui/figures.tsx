@@ -40,7 +40,7 @@ export function Figures({ state }: { readonly state: State }) {
         <Item
           value={rows === null ? '–' : whole(rows)}
           name="rows per million deliveries"
-          note="all that was written, syncs too"
+          note="all that was written: joins and syncs too"
         />
         <Item value={dollars(counted?.dollars ?? null)} name="per million deliveries" />
       </dl>
