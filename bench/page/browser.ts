@@ -13,7 +13,10 @@ const FONTS = join(tmpdir(), 'fonts');
 
 /** Starts it. Whoever does has to close it. */
 export async function startBrowser(): Promise<Browser> {
-  const executablePath = process.env[OWN] ?? (await packaged.executablePath());
+  // What is packaged is for Linux on x64; elsewhere the Chrome that is installed is taken.
+  const isPackaged = process.platform === 'linux' && process.arch === 'x64';
+  const executablePath = process.env[OWN] ?? (isPackaged ? await packaged.executablePath() : null);
+  const which = executablePath === null ? { channel: 'chrome' } : { executablePath };
   // Not the arguments of the package: they switch off what a page is kept in bounds by.
   const args = [
     '--no-sandbox',
@@ -24,7 +27,7 @@ export async function startBrowser(): Promise<Browser> {
   ];
   // Of a locale such as "C" it makes a language that no library can read.
   const env = { ...process.env, LANG: 'en_US.UTF-8', ...(existsSync(FONTS) && { FONTCONFIG_PATH: FONTS }) };
-  return await chromium.launch({ executablePath, args, env: definedOnly(env) });
+  return await chromium.launch({ ...which, args, env: definedOnly(env) });
 }
 
 function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
