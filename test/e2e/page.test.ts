@@ -88,8 +88,9 @@ describe.each(BEACONS)('a real network, its beacon %s', (beacon, vars) => {
     await page.getByText('The operator token is wrong.').waitFor();
     expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain('wrong');
     await giveToken(page, TOKEN);
-    await send(page, 2, '{"shown": "on the page"}');
-    const sent = page.getByRole('row').filter({ hasText: 'on the page' });
+    // As text, whatever it looks like.
+    await send(page, 2, '{"shown": "<b onclick>on the page</b>"}');
+    const sent = page.getByRole('row').filter({ hasText: '<b onclick>on the page</b>' });
     await sent.getByText('100 %').waitFor();
     expect(await sent.innerText()).toMatch(/\d+ ms|\d s/);
     await page.locator('.middle').getByText(`of ${NODES} members in`).waitFor();
