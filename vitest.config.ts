@@ -2,6 +2,10 @@
 // networks. scripts/test.mjs runs one after the other.
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { buildDashboard } from './src/cli/page-build.ts';
+
+// wrangler.toml names the folder that it is built to.
+await buildDashboard();
 
 /**
  * What the Worker under test sees, over wrangler.toml: the operator's token, enough nodes for a tree with branches, and sync

@@ -50,6 +50,7 @@ export interface Changes {
   /** What is bound as HANDLER. */
   readonly handler?: Handler;
   readonly inspectorPort?: number;
+  readonly hasPage?: boolean;
 }
 
 /** Starts a network of `nodes` and waits until everybody knows everybody. */

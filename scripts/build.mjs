@@ -5,6 +5,7 @@ import { chmodSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorker } from '../src/cli/local-network.ts';
+import { buildDashboard } from '../src/cli/page-build.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -15,6 +16,7 @@ const guard = 'cli/workerd-guard.sh';
 copyFileSync(join(root, 'src', guard), join(dist, guard));
 chmodSync(join(dist, guard), 0o755);
 writeFileSync(join(dist, 'worker.js'), await bundleWorker(root));
+await buildDashboard(root);
 
 /** One JavaScript file and one declaration for each source that the entries reach. */
 function compile() {

@@ -1,6 +1,6 @@
 // The API's reference as it is served: its own files alone, and nothing that its Content-Security-Policy would refuse.
 import { expect, test } from 'vitest';
-import { docsFiles, docsHeaders } from '../scripts/build-docs.mjs';
+import { docsFiles, docsHeaders } from '../src/cli/docs-build.ts';
 
 const FOLDER = 'api/v1/docs/';
 const files = docsFiles();

@@ -29,6 +29,11 @@ describe('the table', () => {
     expect(table.get('protocol/')?.map(({ target }) => target)).toEqual(['@noble/hashes', 'canonicalize']);
   });
 
+  it('gives the page nothing of the server but types: what it loads is for browsers', () => {
+    const loaded = table.get('dashboard/')?.filter(({ isTypesOnly }) => !isTypesOnly);
+    expect(loaded?.map(({ target }) => target)).toEqual(['client/', 'protocol/ring.ts', 'preact', 'uplot']);
+  });
+
   it('keeps the client to itself: it runs in browsers', () => {
     expect(table.get('client/')).toEqual([]);
   });

@@ -1,12 +1,13 @@
 // All of Miniflare's configuration: a deployment's Worker in a local workerd. `pychain up`, the end-to-end tests and the
 // benchmarks start their networks here. Its options changed shape between betas, which is why no other file knows them.
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare';
 import { z } from 'zod';
+import { buildDashboard } from './page-build.ts';
 import { urlHost } from './ports.ts';
 import { IS_PACKED, PROJECT_DIR, readWranglerConfig, type WranglerConfig } from './wrangler-config.ts';
 
@@ -33,6 +34,8 @@ export interface LocalNetworkOptions {
   /** The caller handles SIGINT, SIGTERM and SIGHUP, and disposes; by default they end the process at once. */
   readonly ownSignals?: boolean;
   readonly projectDir?: string;
+  /** Serves the live page at `/` too. Each request goes through two more Workers then, which measurements do without. */
+  readonly hasPage?: boolean;
   /** Where V8's inspector listens, for profiles; without it nowhere. */
   readonly inspectorPort?: number;
   /** The application, bound as HANDLER; without it nothing is. */
@@ -80,11 +83,23 @@ export async function bundleWorker(projectDir: string = PROJECT_DIR, entry?: str
   return output.text;
 }
 
+/** By project: a process that starts many networks builds the page once. */
+const pages = new Map<string, Promise<string>>();
+
+/** Builds the page where its sources are; elsewhere, as in a package, it was built before. */
+async function buildPage(projectDir: string): Promise<void> {
+  if (IS_PACKED || !existsSync(join(projectDir, 'dashboard'))) return;
+  const building = pages.get(projectDir) ?? buildDashboard(projectDir);
+  pages.set(projectDir, building);
+  await building;
+}
+
 /** Starts a deployment in workerd; resolves when it answers requests. Nodes join on their first wake: call `cron`. */
 export async function startLocalNetwork(options: LocalNetworkOptions): Promise<LocalNetwork> {
   const projectDir = options.projectDir ?? PROJECT_DIR;
   const wrangler = await readWranglerConfig(projectDir);
   const bundle = options.bundle ?? (await bundleWorker(projectDir, wrangler.main));
+  if (options.hasPage) await buildPage(projectDir);
   const url = `http://${urlHost(options.host)}:${options.port}`;
   const unguard = guardWorkerd();
   const before = signalListeners();
@@ -168,6 +183,7 @@ function miniflareOptions(
               .flatMap((migration) => migration.new_sqlite_classes)
               .map((name) => [name, { type: 'durable-object' as const, storage: 'sqlite' as const }]),
           ),
+          ...(options.hasPage && assets(wrangler, options.projectDir ?? PROJECT_DIR)),
           triggers: [...queueTriggers(wrangler), ...cronTriggers(wrangler)],
         },
       },
@@ -191,6 +207,14 @@ function environment(
       ({ binding, queue }) => [binding, { type: 'queue' as const, name: queue }] as const,
     ),
   ]);
+}
+
+/** The page, where it is built. */
+function assets(wrangler: WranglerConfig, projectDir: string): Pick<WorkerConfig, 'assets'> {
+  if (!wrangler.assets) return {};
+  const directory = resolve(projectDir, wrangler.assets.directory);
+  if (!existsSync(directory)) return {};
+  return { assets: { directory, hasUserWorker: true, runWorkerFirst: wrangler.assets.run_worker_first } };
 }
 
 function queueTriggers(wrangler: WranglerConfig) {

@@ -224,7 +224,9 @@ function readyLines(facts: UpFacts, view: NetworkView, seconds: number): string[
   const mark = colors.green('ready');
   return [
     `${mark}  ${view.rows.filter(hasJoined).length} of ${count(view.rows.length)} joined in ${seconds.toFixed(1)} s`,
-    ...facts.urls.map((url, index) => row(index === 0 ? 'URL' : `URL of ${index + 1}`, url)),
+    ...facts.urls.map((url, index) =>
+      row(index === 0 ? 'URL' : `URL of ${index + 1}`, index === 0 ? `${url}  (in a browser: the network, live)` : url),
+    ),
     row('admin token', `in ${shortPath(facts.adminTokenFile)}`),
     row(
       'logs',

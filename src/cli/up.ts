@@ -157,6 +157,7 @@ async function start(plan: Plan, logs: readonly LogFiles[], networks: LocalNetwo
         vars,
         onLog: (line) => logs[index]?.write(line),
         bundle,
+        hasPage: true,
         ownSignals: true,
       });
       networks.push(network);

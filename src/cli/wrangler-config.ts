@@ -35,6 +35,7 @@ const wranglerSchema = z.object({
       consumers: z.array(consumerSchema).default([]),
     })
     .default({ producers: [], consumers: [] }),
+  assets: z.object({ directory: z.string(), run_worker_first: z.array(z.string()).default([]) }).optional(),
   triggers: z.object({ crons: z.array(z.string()).default([]) }).default({ crons: [] }),
 });
 

@@ -26,14 +26,17 @@ const is =
   (value) =>
     holds(value) ? null : { path: '', expected };
 
-const text = is<string>('a string', (value) => typeof value === 'string');
-const number = is<number>('a number', (value) => typeof value === 'number');
-const whole = is<number>('a whole number, not negative', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+export const text = is<string>('a string', (value) => typeof value === 'string');
+export const number = is<number>('a number', (value) => typeof value === 'number');
+export const whole = is<number>(
+  'a whole number, not negative',
+  (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+);
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const object = is<{ readonly [key: string]: never }>('an object', isObject);
 
-const nullable =
+export const nullable =
   <T>(check: Check<T>): Check<T | null> =>
   (value) =>
     value === null ? null : check(value);
@@ -41,7 +44,7 @@ const nullable =
 const within = (key: string, fault: Fault | null): Fault | null =>
   fault && { ...fault, path: fault.path === '' ? key : `${key}.${fault.path}` };
 
-const list =
+export const list =
   <T>(check: Check<T>): Check<readonly T[]> =>
   (value) => {
     if (!Array.isArray(value)) return { path: '', expected: 'a list' };
@@ -64,7 +67,7 @@ const record =
   };
 
 /** An object that has these keys, and maybe more. */
-const shape =
+export const shape =
   <T extends object>(checks: { readonly [Key in keyof T]: Check<T[Key]> }): Check<T> =>
   (value) => {
     if (!isObject(value)) return { path: '', expected: 'an object' };

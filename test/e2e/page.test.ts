@@ -1,0 +1,237 @@
+// The live page in a browser: on a real network, and on made-up ones in states that a real one is seldom in.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/network.ts';
+import { startBrowser } from '../../bench/page/browser.ts';
+import { FAKE_TOKEN, FakeNetwork, type FakeOptions } from '../../bench/page/fake-network.ts';
+import { FIRST_LOAD_BYTES_MAX, firstLoadBytes } from '../../bench/page/speed.ts';
+import { buildDashboard } from '../../src/cli/page-build.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
+
+const NODES = 4;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let browser: Browser;
+let folder: string;
+beforeAll(async () => {
+  folder = await buildDashboard();
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+/** Opens a page. What a browser complains about, such as the content security policy, fails the test that closes it. */
+async function open(url: string, colorScheme: 'light' | 'dark' = 'light') {
+  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    // Refusals, and lines that were cut, are what some tests are about.
+    const isExpected = /Failed to load resource|WebSocket connection/.test(message.text());
+    if (message.type() === 'error' && !isExpected) complaints.push(message.text());
+  });
+  await page.goto(url);
+  const close = async () => {
+    await context.close();
+    expect(complaints).toEqual([]);
+  };
+  return { page, close };
+}
+
+async function giveToken(page: Page, token: string): Promise<void> {
+  await page.getByLabel('Admin token').fill(token);
+  await page.getByRole('button', { name: 'Use it' }).click();
+}
+
+async function send(page: Page, from: number, text: string): Promise<void> {
+  await page.getByLabel('From node').fill(String(from));
+  await page.getByLabel('Message, a JSON object').fill(text);
+  await page.getByRole('button', { name: 'Broadcast', exact: true }).click();
+}
+
+const row = (page: Page, id: string) => page.getByRole('row').filter({ hasText: id.slice(0, 8) });
+const expectLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
+
+describe.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
+  let network: Measured;
+  beforeAll(async () => {
+    network = await startMeasured(NODES, { NETWORK_SYNC_INTERVAL: '3600', BEACON: beacon }, { hasPage: true });
+  });
+  afterAll(() => network.dispose());
+
+  it('is on the page, which says where its news come from, refuses a wrong token, and shows a broadcast reach all', async () => {
+    const { page, close } = await open(network.url);
+    await expectLive(page);
+    await page.getByText(`alive${NODES}`).waitFor();
+    expect(await page.getByText('no beacon').count()).toBe(beacon === 'off' ? 1 : 0);
+    const { headers } = await fetch(network.url);
+    expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; .*frame-ancestors 'none'/);
+    expect([headers.get('x-content-type-options'), headers.get('referrer-policy')]).toEqual(['nosniff', 'no-referrer']);
+    expect((await fetch(`${network.url}/n/1/api/v1/nowhere`)).headers.get('content-type')).toMatch(/problem\+json/);
+    await giveToken(page, 'wrong');
+    await send(page, 1, '{}');
+    await page.getByText('The operator token is wrong.').waitFor();
+    expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain('wrong');
+    await giveToken(page, TOKEN);
+    // As text, whatever it looks like.
+    await send(page, 2, '{"shown": "<b onclick>on the page</b>"}');
+    const sent = page.getByRole('row').filter({ hasText: '<b onclick>on the page</b>' });
+    await sent.getByText('100 %').waitFor();
+    expect(await sent.innerText()).toMatch(/\d+ ms|\d s/);
+    await page.locator('.middle').getByText(`of ${NODES} members in`).waitFor();
+    await close();
+  });
+
+  it('goes on after its line was cut: what was sent meanwhile is shown', async () => {
+    const proxy = await startCuttingProxy(network.url);
+    const { page, close } = await open(proxy.url);
+    await expectLive(page);
+    proxy.cut();
+    const id = await broadcast(network, 3, { sent: 'meanwhile' });
+    await row(page, id).getByText('100 %').waitFor();
+    await expectLive(page);
+    await close();
+    await proxy.close();
+  });
+
+  it('shows a node leave, and come back', async () => {
+    const { page, close } = await open(network.url);
+    await expectLive(page);
+    await giveToken(page, TOKEN);
+    await page.getByRole('slider').focus();
+    for (let key = 0; key < 3; key++) await page.keyboard.press('ArrowRight');
+    await page.getByRole('heading', { name: 'Node 3' }).waitFor();
+    await page.getByText('Next sync').waitFor();
+    await page.getByRole('button', { name: 'Have it leave' }).click();
+    await page.getByRole('button', { name: 'Yes, leave the network' }).click();
+    await page.getByText('left1').waitFor();
+    await page.getByRole('button', { name: 'Have it come back' }).click();
+    await page.getByText('left0').waitFor();
+    await close();
+  });
+});
+
+describe('a made-up network with a beacon', () => {
+  const started: FakeNetwork[] = [];
+  afterAll(() => Promise.all(started.map((network) => network.close())));
+  const start = async (options: Partial<FakeOptions> = {}) => {
+    const network = await FakeNetwork.start({ nodes: 24, fanout: 4, page: folder, ...options });
+    started.push(network);
+    return network;
+  };
+
+  it('tells receipts as they come, and after a cut those of meanwhile', async () => {
+    const network = await start();
+    const { page, close } = await open(network.url);
+    await expectLive(page);
+    // More frames than the beacon sends to a reader that does not acknowledge them.
+    for (let count = 0; count < 3; count++) {
+      const { id } = network.broadcast(5);
+      await row(page, id).getByText('100 %').waitFor();
+      expect(await row(page, id).innerText()).toContain('24 / 24');
+    }
+    network.cut();
+    const second = network.broadcast(6);
+    await row(page, second.id).getByText('100 %').waitFor();
+    await close();
+  });
+
+  it('forgot what was between: the page reads the list, and the receipts of a message that is chosen', async () => {
+    const network = await start();
+    const { page, close } = await open(network.url);
+    await expectLive(page);
+    network.setDown(true);
+    await page.getByText(/Disconnected|Connecting/).waitFor();
+    const { id } = network.broadcast(7);
+    // Told to nobody, then forgotten.
+    await expect.poll(() => network.forget(id), { timeout: 5_000 }).toBe(true);
+    network.setDown(false);
+    await row(page, id).getByText('100 %').waitFor();
+    await row(page, id).getByRole('button').click();
+    await page.getByText('back to the latest').waitFor();
+    await page.getByRole('img', { name: /100 % of the members have it/ }).waitFor();
+    await close();
+  });
+
+  it('shows a node that is suspected, and one that is given up as dead', async () => {
+    const network = await start();
+    const { page, close } = await open(network.url);
+    await expectLive(page);
+    await page.getByText('alive24').waitFor();
+    network.setState(9, 'suspect');
+    await page.getByText('suspect1').waitFor();
+    network.setState(9, null);
+    await page.getByText('dead1').waitFor();
+    await page.getByText('alive23').waitFor();
+    await close();
+  });
+
+  it('that does not answer is told of, until it does', async () => {
+    const network = await start();
+    network.setDown(true);
+    const { page, close } = await open(network.url);
+    await page.getByRole('heading', { name: 'The network does not answer' }).waitFor();
+    network.setDown(false);
+    await page.getByRole('button', { name: 'Ask now' }).click();
+    await page.getByText('alive24').waitFor();
+    await expectLive(page);
+    await close();
+  });
+
+  it('has no serious fault of accessibility, in light and in dark', async () => {
+    const network = await start();
+    for (const [guid, state] of Object.entries({ 3: 'suspect', 4: 'probation', 5: 'ignored', 6: 'left' })) {
+      network.setState(Number(guid), state);
+    }
+    network.setDown(true);
+    const { page, close } = await open(network.url);
+    await page.getByRole('heading', { name: 'The network does not answer' }).waitFor();
+    await page.evaluate(AXE);
+    expect(await faultsOf(page)).toEqual([]);
+    network.setDown(false);
+    await page.getByRole('button', { name: 'Ask now' }).click();
+    await expectLive(page);
+    await giveToken(page, FAKE_TOKEN);
+    await send(page, 2, '{"a": 1}');
+    await page.getByText('Node 2 took it').waitFor();
+    await page.getByRole('slider').press('End');
+    await page.getByText('Mempool').waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+    network.setDown(true);
+    await page.getByText(/Disconnected/).waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+    await close();
+  });
+
+  it('fits a small phone', async () => {
+    const network = await start();
+    const { page, close } = await open(network.url);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await expectLive(page);
+    network.broadcast(1);
+    await page.locator('.middle').getByText('100 %').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    await close();
+  });
+});
+
+it('loads little', async () => {
+  expect(await firstLoadBytes(folder)).toBeLessThan(FIRST_LOAD_BYTES_MAX);
+});
+
+/** What axe finds that is serious or worse, in both themes. It comes by the debugger: the page's own policy lets no other script in. */
+async function faultsOf(page: Page): Promise<string[]> {
+  const faults: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    const found = (await page.evaluate(
+      'axe.run().then((all) => all.violations.map(({ id, impact, nodes }) => [impact, id, nodes[0].failureSummary]))',
+    )) as [impact: string, id: string, place: string][];
+    const grave = found.filter(([impact]) => impact === 'serious' || impact === 'critical');
+    faults.push(...grave.map((fault) => `${colorScheme}: ${fault.join(': ')}`));
+  }
+  return faults;
+}
