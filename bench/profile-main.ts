@@ -23,7 +23,7 @@ const { values } = parseArgs({
 
 await bundleWorker();
 const inspectorPort = await freePort('127.0.0.1', 0);
-const ours = await Ours.start(Number(values.nodes), { FANOUT: values.fanout }, inspectorPort);
+const ours = await Ours.start(Number(values.nodes), { FANOUT: values.fanout }, { inspectorPort });
 try {
   const search = { seconds: Number(values.seconds), bytes: Number(values.bytes) };
   // Compiled and optimised before it is looked at.

@@ -8,6 +8,7 @@ import {
   startMeasured,
   TOKEN,
   totals,
+  type Changes,
   type Measured,
 } from '../network.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +19,9 @@ interface Page {
   readonly messages: readonly { readonly id: string; readonly received_at: number; readonly hops: number }[];
   readonly next: string | null;
 }
+
+/** Longer than any measurement. */
+const TTL_SECONDS = 3600;
 
 /** How often nodes are asked how many messages they have. */
 const COUNT_POLL_MS = 5;
@@ -31,33 +35,36 @@ export class Ours implements Contender {
   readonly #cursors = new Map<string, string>();
   /** When each message came to each node: by node, then by id, Unix milliseconds. */
   readonly #seen = new Map<string, Map<string, number>>();
-  /** Messages that each node should have. */
-  #expected = 0;
+  /** Messages that each node should have; null: they expire meanwhile, so that nobody can count them. */
+  #expected: number | null;
+  readonly #ttl: number;
   hopsMax = 0;
 
-  private constructor(network: Measured, pids: ReadonlySet<number>) {
+  private constructor(network: Measured, pids: ReadonlySet<number>, ttl: number) {
+    this.#ttl = ttl;
+    this.#expected = ttl === TTL_SECONDS ? 0 : null;
     this.network = network;
     this.nodes = network.nodes;
     this.#pids = pids;
   }
 
-  /** A network at rest, with no sync round in the time of a measurement. */
+  /** A network at rest, with no sync round in the time of a measurement. `ttl`: how long messages live, seconds. */
   static async start(
     nodes: number,
     vars: Readonly<Record<string, string>> = {},
-    inspectorPort?: number,
+    { ttl = TTL_SECONDS, ...changes }: Changes & { readonly ttl?: number } = {},
   ): Promise<Ours> {
     const before = childrenNamed('workerd');
     const network = await startMeasured(
       nodes,
       { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', ...vars },
-      inspectorPort === undefined ? {} : { inspectorPort },
+      changes,
     );
     await eventually(
       'the first sync rounds',
       async () => ((await totals(network)).get('pychain_sync_rounds_total') ?? 0) >= nodes,
     );
-    return new Ours(network, childrenNamed('workerd', before));
+    return new Ours(network, childrenNamed('workerd', before), ttl);
   }
 
   async send(node: number, bytes: number, index: number): Promise<Sent> {
@@ -65,7 +72,7 @@ export class Ours implements Contender {
     const response = await fetch(`${baseOf(this.network, node)}/api/v1/messages`, {
       method: 'POST',
       headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: 3600 }),
+      body: JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: this.#ttl }),
     });
     const answer = (await response.json()) as { id?: string; detail?: string };
     if (answer.id === undefined) throw new Error(`POST messages answered ${response.status}: ${answer.detail ?? ''}`);
@@ -76,7 +83,7 @@ export class Ours implements Contender {
     const until = Date.now() + withinMs;
     const bases = basesOf(this.network);
     // Cheap questions first, so that what is measured is not what asks.
-    this.#expected += sent.length;
+    if (this.#expected !== null) this.#expected += sent.length;
     while (!(await this.#haveAll(bases)) && Date.now() < until) await sleep(COUNT_POLL_MS);
     const usage = this.usage();
     let missing = Infinity;
@@ -104,9 +111,10 @@ export class Ours implements Contender {
   }
 
   async #haveAll(bases: readonly string[]): Promise<boolean> {
-    for (const base of bases) {
+    const expected = this.#expected;
+    for (const base of expected === null ? [] : bases) {
       const { messages } = (await getJson(`${base}/api/v1/status`)) as { readonly messages: number };
-      if (messages < this.#expected) return false;
+      if (messages < (expected ?? 0)) return false;
     }
     return true;
   }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Contender } from '../../bench/speed/contender.ts';
 import { findRate, highest, measureAlone, type AtRate } from '../../bench/speed/measure.ts';
-import { median, quantile } from '../../bench/speed/stats.ts';
+import { median, quantile, slope } from '../../bench/speed/stats.ts';
 
 /** A network whose p95 goes over a second above so many messages in a run, or that loses or refuses some above it. */
 function network(capacity: number, fails: 'slow' | 'lossy' | 'refusing'): Contender {
@@ -81,4 +81,23 @@ it('messages that go alone are counted by contender, those that warm up are not'
 
 it('quantiles are values that were measured', () => {
   expect([median([3, 1, 2]), median([1, 2]), quantile([5, 1], 0.95), quantile([], 0.5)]).toEqual([2, 2, 5, NaN]);
+});
+
+it('the slope is that of the line through the points, or between them', () => {
+  expect(
+    slope([
+      [1, 10],
+      [2, 12],
+      [3, 14],
+    ]),
+  ).toBeCloseTo(2);
+  expect(
+    slope([
+      [0, 1],
+      [1, -1],
+      [2, 1],
+      [3, -1],
+    ]),
+  ).toBeCloseTo(-0.4);
+  expect([slope([[1, 1]]), slope([])]).toEqual([NaN, NaN]);
 });
