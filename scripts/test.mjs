@@ -26,6 +26,8 @@ const environment = {
   // Node.js 24 from node_modules, also where this script was not started by npm.
   PATH: [join(root, 'node_modules', '.bin'), process.env['PATH'] ?? ''].join(delimiter),
   CI: '1',
+  // Commands are started often: their types are stripped once.
+  NODE_COMPILE_CACHE: join(scratch, 'compiled'),
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_SEND_ERROR_REPORTS: 'false',
   WRANGLER_HIDE_BANNER: 'true',

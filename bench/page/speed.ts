@@ -41,10 +41,11 @@ const SCRIPT = new Set([
 ]);
 const FRAME = 'FireAnimationFrame';
 
-/** Bytes of all that the page loads at first, compressed as the platform does. */
+/** Bytes of all that the page loads at first, compressed as the platform does: what is in the folder itself, below it are other pages. */
 export async function firstLoadBytes(folder: string): Promise<number> {
-  const files = (await readdir(folder)).filter((name) => name !== '_headers');
-  const sizes = await Promise.all(files.map(async (name) => gzipSync(await readFile(join(folder, name))).length));
+  const entries = await readdir(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== '_headers');
+  const sizes = await Promise.all(files.map(async ({ name }) => gzipSync(await readFile(join(folder, name))).length));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 

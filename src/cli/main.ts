@@ -1,29 +1,27 @@
 #!/usr/bin/env node
-// The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after.
+// The `pychain` command: arguments in, exit code out. What commands do is in the files that they are named after, which are loaded when they are
+// given: most need little of the rest.
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../api/version.ts';
 import { LOG_NAMES } from '../protocol/log-events.ts';
-import { beacon, type BeaconArguments } from './beacon.ts';
-import {
-  exportBackup,
-  importBackup,
-  raiseFloor,
-  type BootOptions,
-  type ExportOptions,
-  type ImportOptions,
-} from './boot.ts';
-import { serveBoot } from './boot-serve.ts';
-import { broadcast, type BroadcastOptions } from './broadcast.ts';
-import { doctor, type DoctorOptions } from './doctor.ts';
+import type { BeaconArguments } from './beacon.ts';
+import type { BootOptions, ExportOptions, ImportOptions } from './boot.ts';
+import type { BroadcastOptions } from './broadcast.ts';
+import type { DoctorOptions } from './doctor.ts';
 import { CliError, errorLine, EXIT, type ExitCode } from './errors.ts';
-import { comeBack, leave, type LeaveOptions } from './leave.ts';
-import { runNode, type NodeArguments } from './node.ts';
-import { messages, peers, status, tail, type QueryOptions, type TailArguments } from './queries.ts';
-import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS, type ServerArguments } from './server.ts';
-import { DEFAULT_HOST, DEFAULT_NODES, DEFAULT_PORT, knownVariables } from './settings.ts';
-import { stream, type StreamArguments } from './stream.ts';
-import { trace } from './trace.ts';
-import { up } from './up.ts';
+import type { LeaveOptions } from './leave.ts';
+import type { NodeArguments } from './node.ts';
+import type { QueryOptions, TailArguments } from './queries.ts';
+import type { ServerArguments } from './server.ts';
+import {
+  DEFAULT_HOST,
+  DEFAULT_LISTEN,
+  DEFAULT_NODES,
+  DEFAULT_PORT,
+  DEFAULT_STOP_SECONDS,
+  knownVariables,
+} from './settings.ts';
+import type { StreamArguments } from './stream.ts';
 
 const EXIT_HELP = `
 Exit codes: 0 done; 1 the network refused or failed; 2 wrong arguments or configuration; 3 not reachable.`;
@@ -74,7 +72,7 @@ function addUp(root: Command, done: (code: ExitCode) => void): void {
         options: { env: string[]; deployments?: string; port: string; host: string; fresh: boolean; json: boolean },
       ) => {
         const { env: variables, deployments, ...rest } = options;
-        done(await up({ nodes, deployments, variables, ...rest }));
+        done(await (await import('./up.ts')).up({ nodes, deployments, variables, ...rest }));
       },
     );
 }
@@ -87,7 +85,9 @@ function addNode(root: Command, done: (code: ExitCode) => void): void {
     .option('--boot <url>', 'the network that it joins (default: BOOT_NODE)')
     .option('--leave-on-exit', 'leave the network when stopped, and come back at the next start', false)
     .option('--seed-host <host>', 'with ADMISSION=open: how clients of the original reach it, on port 80')
-    .action(async ({ env: variables, ...rest }: Given<NodeArguments>) => done(await runNode({ variables, ...rest })));
+    .action(async ({ env: variables, ...rest }: Given<NodeArguments>) =>
+      done(await (await import('./node.ts')).runNode({ variables, ...rest })),
+    );
 }
 
 function asServer(command: Command): Command {
@@ -108,25 +108,33 @@ const TOKEN = 'admin token (default: PYCHAIN_ADMIN_TOKEN, ADMIN_TOKEN, or that o
 function addQueries(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('status').description('who a node is, and how it fares'))
     .argument('[node]', `${NODE}, or boot${ONE}`)
-    .action(async (node: string | undefined, options: QueryOptions) => done(await status(node, options)));
+    .action(async (node: string | undefined, options: QueryOptions) =>
+      done(await (await import('./queries.ts')).status(node, options)),
+    );
   onNetwork(root.command('peers').description('the members that a node knows, and what it thinks of them'))
     .argument('[node]', `${NODE}, or boot${ONE}`)
-    .action(async (node: string | undefined, options: QueryOptions) => done(await peers(node, options)));
+    .action(async (node: string | undefined, options: QueryOptions) =>
+      done(await (await import('./queries.ts')).peers(node, options)),
+    );
   onNetwork(root.command('messages').description('the messages that a node has, oldest first'))
     .argument('[node]', `${NODE}${ONE}`)
     .option('--limit <count>', 'only the newest')
     .action(async (node: string | undefined, options: QueryOptions & { limit?: string }) =>
-      done(await messages(node, options)),
+      done(await (await import('./queries.ts')).messages(node, options)),
     );
   onNetwork(root.command('stream').description('the messages of a node as they come, until Ctrl-C'))
     .argument('[node]', `${NODE}${ONE}`)
     .option('--cursor <cursor>', 'where to begin: oldest, now, or the cursor that --json told', 'now')
     .option('--event <name>', 'only events of this name; may be given several times', collect, [])
-    .action(async (node: string | undefined, options: StreamArguments) => done(await stream(node, options)));
+    .action(async (node: string | undefined, options: StreamArguments) =>
+      done(await (await import('./stream.ts')).stream(node, options)),
+    );
   onNetwork(root.command('beacon').description('how messages come through: the recent ones, or one with its curve'))
     .argument('[id]', 'id of a message, or how it begins')
     .option('--limit <count>', 'how many of the recent ones', '20')
-    .action(async (id: string | undefined, options: BeaconArguments) => done(await beacon(id, options)));
+    .action(async (id: string | undefined, options: BeaconArguments) =>
+      done(await (await import('./beacon.ts')).beacon(id, options)),
+    );
   root
     .command('tail')
     .description('follow the logs of a local network, or with --url what nodes elsewhere log')
@@ -137,13 +145,15 @@ function addQueries(root: Command, done: (code: ExitCode) => void): void {
     .option('-n, --lines <count>', 'lines to show of what is there', '10')
     .option('--no-follow', 'end after the lines that are there')
     .option('--json', 'one JSON object per line', false)
-    .action(async (node: string | undefined, options: TailArguments) => done(await tail(node, options)));
+    .action(async (node: string | undefined, options: TailArguments) =>
+      done(await (await import('./queries.ts')).tail(node, options)),
+    );
 }
 
 function addTrace(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('trace').description('the way of a message: who had it from whom, when'))
     .argument('<id>', 'the id of a message, or its first 8 characters or more')
-    .action(async (id: string, options: QueryOptions) => done(await trace(id, options)));
+    .action(async (id: string, options: QueryOptions) => done(await (await import('./trace.ts')).trace(id, options)));
 }
 
 function addDoctor(root: Command, done: (code: ExitCode) => void): void {
@@ -157,7 +167,9 @@ function addDoctor(root: Command, done: (code: ExitCode) => void): void {
     .option('--timeout <seconds>', 'for each question', '5')
     .option('--token <token>', TOKEN)
     .option('--json', 'one JSON object', false)
-    .action(async (url: string | undefined, options: DoctorOptions) => done(await doctor(url, options)));
+    .action(async (url: string | undefined, options: DoctorOptions) =>
+      done(await (await import('./doctor.ts')).doctor(url, options)),
+    );
 }
 
 function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
@@ -170,18 +182,24 @@ function addBroadcast(root: Command, done: (code: ExitCode) => void): void {
     .option('--wait', 'wait until all nodes have it; exit code 0 only if they do')
     .option('--timeout <seconds>', 'how long --wait waits (default: 30)')
     .option('--token <token>', TOKEN)
-    .action(async (json: string, options: BroadcastOptions) => done(await broadcast(json, options)));
+    .action(async (json: string, options: BroadcastOptions) =>
+      done(await (await import('./broadcast.ts')).broadcast(json, options)),
+    );
 }
 
 function addLeave(root: Command, done: (code: ExitCode) => void): void {
   onNetwork(root.command('leave').description('have a node leave the network; what it has accepted still reaches all'))
     .argument('[node]', `${NODE}; not for --url of one node`)
     .option('--token <token>', TOKEN)
-    .action(async (node: string | undefined, options: LeaveOptions) => done(await leave(node, options)));
+    .action(async (node: string | undefined, options: LeaveOptions) =>
+      done(await (await import('./leave.ts')).leave(node, options)),
+    );
   onNetwork(root.command('return').description('have a node that left come back, with its GUID'))
     .argument('[node]', `${NODE}; not for --url of one node`)
     .option('--token <token>', TOKEN)
-    .action(async (node: string | undefined, options: LeaveOptions) => done(await comeBack(node, options)));
+    .action(async (node: string | undefined, options: LeaveOptions) =>
+      done(await (await import('./leave.ts')).comeBack(node, options)),
+    );
 }
 
 function addBoot(root: Command, done: (code: ExitCode) => void): void {
@@ -190,22 +208,27 @@ function addBoot(root: Command, done: (code: ExitCode) => void): void {
     .description('run the boot node of a network, and keep what it has given, so that no GUID is given twice');
   const operate = (name: string) => onNetwork(boot.command(name)).option('--token <token>', TOKEN);
   asServer(boot.command('serve').description('run the boot node of a network, in a process of its own')).action(
-    async ({ env: variables, ...rest }: Given<ServerArguments>) => done(await serveBoot({ variables, ...rest })),
+    async ({ env: variables, ...rest }: Given<ServerArguments>) =>
+      done(await (await import('./boot-serve.ts')).serveBoot({ variables, ...rest })),
   );
   operate('export')
     .description('write a backup of all allocations, as JSON lines')
     .option('--out <file>', 'where to; only its owner can read it (default: standard output)')
     .option('--with-key', "with the network's private key, without which a lost boot node cannot be restored: a secret")
-    .action(async (options: ExportOptions) => done(await exportBackup(options)));
+    .action(async (options: ExportOptions) => done(await (await import('./boot.ts')).exportBackup(options)));
   operate('import')
     .description('restore a backup; what is there and newer stays, and it may be done again')
     .argument('<file>', 'a file that export wrote')
     .option('--dry-run', 'only tell what it would do')
-    .action(async (file: string, options: ImportOptions) => done(await importBackup(file, options)));
+    .action(async (file: string, options: ImportOptions) =>
+      done(await (await import('./boot.ts')).importBackup(file, options)),
+    );
   operate('floor')
     .description('give no GUID up to this one: for a boot node that lost its storage and cannot ask all of its nodes')
     .argument('<guid>', 'the highest GUID that is known to be given')
-    .action(async (guid: string, options: BootOptions) => done(await raiseFloor(guid, options)));
+    .action(async (guid: string, options: BootOptions) =>
+      done(await (await import('./boot.ts')).raiseFloor(guid, options)),
+    );
 }
 
 function onNetwork(command: Command): Command {

@@ -11,11 +11,6 @@ import * as settings from './settings.ts';
 import { stopOnSignals } from './signals.ts';
 import * as state from './state-folder.ts';
 
-/** Where a server listens unless it is told otherwise: behind a proxy on the same machine. */
-export const DEFAULT_LISTEN = '127.0.0.1:8080';
-
-/** Seconds that a stop may take: less than the ten after which containers are killed. */
-export const DEFAULT_STOP_SECONDS = '8';
 const STOP_SECONDS_MAX = 3_600;
 
 /** Arguments of a server, as given. */

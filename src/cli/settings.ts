@@ -10,6 +10,12 @@ export const DEFAULT_NODES = 4;
 export const DEFAULT_PORT = 8787;
 export const DEFAULT_HOST = '127.0.0.1';
 
+/** Where a server listens unless it is told otherwise: behind a proxy on the same machine. */
+export const DEFAULT_LISTEN = '127.0.0.1:8080';
+
+/** Seconds that a server's stop may take: less than the ten after which containers are killed. */
+export const DEFAULT_STOP_SECONDS = '8';
+
 /** The original's. */
 const SERVER_STORAGE = '/usr/local/etc/pychain';
 const SERVER_LOGS = '/var/log/pychain';

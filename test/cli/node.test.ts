@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runNode, type NodeArguments } from '../../src/cli/node.ts';
-import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS } from '../../src/cli/server.ts';
+import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS } from '../../src/cli/settings.ts';
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'pychain-node-args-'))));

@@ -35,8 +35,8 @@ afterEach(async () => {
 
 /** The environment without what would change the commands' defaults. */
 function environment(): NodeJS.ProcessEnv {
-  const { PATH, HOME } = process.env;
-  return { PATH, HOME };
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, HOME, NODE_COMPILE_CACHE };
 }
 
 function start(args: readonly string[]): ChildProcess {
