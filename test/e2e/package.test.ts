@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../bench/network.ts';
 import { freePort } from '../../src/cli/ports.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -52,7 +53,10 @@ describe('the package', () => {
   it('runs a network; the examples speak to it, and take part in it', async () => {
     const port = String(await freePort('127.0.0.1', 0));
     const url = `http://127.0.0.1:${port}`;
-    const up = start('npx', ['pychain', 'up', '2', '--port', port, '--json', '-e', 'LOCAL_PEERS=on']);
+    // Newcomers are announced within a minute; who syncs each second knows them sooner.
+    const variables = ['LOCAL_PEERS=on', 'NETWORK_SYNC_INTERVAL=1', 'NETWORK_SYNC_JITTER=0'];
+    const set = variables.flatMap((variable) => ['-e', variable]);
+    const up = start('npx', ['pychain', 'up', '2', '--port', port, '--json', ...set]);
     await lineWith(up.lines, '"event":"ready"');
     const token = readFileSync(join(project, '.pychain/admin-token'), 'utf8').trim();
     const examples = join(project, 'node_modules/pychain-edge/examples');
@@ -63,6 +67,8 @@ describe('the package', () => {
     const address = `http://127.0.0.1:${await freePort('127.0.0.1', 0)}`;
     const node = start('node', [join(examples, 'node.mjs'), url, address]);
     expect(await lineWith(node.lines, 'GUID')).toBe('GUID 3');
+    // What is sent before node 1 has heard of it comes with its next sync.
+    await eventually('node 1 knows it', async () => (await fetch(`${url}/n/1/api/v1/members/3`)).ok);
     await exec('npx', ['pychain', 'broadcast', '{"to": "all"}'], { cwd: project });
     expect(await lineWith(node.lines, '"to"')).toBe('1 {"to":"all"}');
     node.child.kill('SIGTERM');
