@@ -71,8 +71,8 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           include: ['test/e2e/**/*.test.ts'],
-          // Each starts workerd processes of its own: one after the other, or they measure each other.
-          fileParallelism: false,
+          // Each starts workerd processes of its own, and waits for much of its time: two at once, no more, or they starve each other.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },
