@@ -77,9 +77,10 @@ async function inspected(page: Page): Promise<void> {
   await send(page, 30, MESSAGES[0] ?? '{}');
   await page.getByRole('slider').focus();
   for (let key = 0; key < 12; key++) await page.keyboard.press('ArrowRight');
-  await page.getByText('Next sync').waitFor();
+  await page.locator('.lines li').first().waitFor();
   await shown(page);
-  await page.getByText('Next sync').hover();
+  // To its end: the ring stays in sight.
+  await page.evaluate("document.querySelector('.logs').scrollIntoView({ block: 'end' })");
 }
 
 async function giveToken(page: Page): Promise<void> {
@@ -103,7 +104,7 @@ async function shown(page: Page): Promise<void> {
 const PICTURES = [
   { name: 'spreading', colorScheme: 'dark', width: 1_280, height: 800, prepare: spreading },
   { name: 'rest', colorScheme: 'light', width: 1_280, height: 1_120, prepare: atRest },
-  { name: 'node', colorScheme: 'light', width: 1_200, height: 1_040, prepare: inspected },
+  { name: 'node', colorScheme: 'light', width: 1_280, height: 820, prepare: inspected },
 ] as const;
 
 async function shoot(browser: Browser, network: Measured, picture: (typeof PICTURES)[number]): Promise<Uint8Array> {

@@ -58,7 +58,8 @@ const expectLive = (page: Page) => page.getByText('Live', { exact: true }).waitF
 describe.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
   let network: Measured;
   beforeAll(async () => {
-    network = await startMeasured(NODES, { NETWORK_SYNC_INTERVAL: '3600', BEACON: beacon }, { hasPage: true });
+    const vars = { NETWORK_SYNC_INTERVAL: '3600', BEACON: beacon, LOG_LEVEL: 'INFO' };
+    network = await startMeasured(NODES, vars, { hasPage: true });
   });
   afterAll(() => network.dispose());
 
@@ -97,14 +98,17 @@ describe.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
     await proxy.close();
   });
 
-  it('shows a node leave, and come back', async () => {
+  it('shows a node leave, and come back, and what it logs of that', async () => {
     const { page, close } = await open(network.url);
     await expectLive(page);
-    await giveToken(page, TOKEN);
     await page.getByRole('slider').focus();
     for (let key = 0; key < 3; key++) await page.keyboard.press('ArrowRight');
     await page.getByRole('heading', { name: 'Node 3' }).waitFor();
     await page.getByText('Next sync').waitFor();
+    await page.getByText('With the admin token, above, it shows what it logged last.').waitFor();
+    await giveToken(page, TOKEN);
+    const line = page.locator('.lines li').filter({ hasText: 'joined' });
+    expect(await line.last().innerText()).toMatch(/^\d\d:\d\d:\d\d INFO joined guid=3/);
     await page.getByRole('button', { name: 'Have it leave' }).click();
     await page.getByRole('button', { name: 'Yes, leave the network' }).click();
     await page.getByText('left1').waitFor();
@@ -198,7 +202,7 @@ describe('a made-up network with a beacon', () => {
     await send(page, 2, '{"a": 1}');
     await page.getByText('Node 2 took it').waitFor();
     await page.getByRole('slider').press('End');
-    await page.getByText('Mempool').waitFor();
+    await page.getByText('<b>not bold</b>').waitFor();
     expect(await faultsOf(page)).toEqual([]);
     network.setDown(true);
     await page.getByText(/Disconnected/).waitFor();
