@@ -4,6 +4,7 @@ import { LINES_KEPT_MAX, withLines, type LogRecord } from '../state/logs.ts';
 import type { Store } from '../state/store.ts';
 import { reasonOf } from './api.ts';
 import type { OperatorCalls } from './operator.ts';
+import { paceOf } from './pace.ts';
 import { rest, visible } from './waiting.ts';
 
 /** Pause between two questions, milliseconds. Each asks for what came since. */
@@ -48,6 +49,6 @@ export async function watchLogs(
         store.dispatch({ type: 'logs', logs: { guid, lines: before, fault: reasonOf(error) } });
       }
     }
-    await rest(POLL_MS, wake, signal);
+    await rest(paceOf(location.search, POLL_MS), wake, signal);
   }
 }
