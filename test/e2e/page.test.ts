@@ -123,13 +123,13 @@ describe.concurrent.each(['on', 'off'])('a real network, its beacon %s', (beacon
     await page.getByText('Next sync').waitFor();
     await page.getByText('With the admin token, above, it shows what it logged last.').waitFor();
     await giveToken(page, TOKEN);
-    const line = page.locator('.lines li').filter({ hasText: 'joined' });
-    expect(await line.last().innerText()).toMatch(/^\d\d:\d\d:\d\d INFO joined guid=3/);
     await page.getByRole('button', { name: 'Have it leave' }).click();
     await page.getByRole('button', { name: 'Yes, leave the network' }).click();
     await page.getByText('left1').waitFor();
     await page.getByRole('button', { name: 'Have it come back' }).click();
     await page.getByText('left0').waitFor();
+    const line = page.locator('.lines li').filter({ hasText: 'returned' });
+    expect(await line.first().innerText()).toMatch(/^\d\d:\d\d:\d\d INFO returned guid=3/);
     await close();
   });
 });
