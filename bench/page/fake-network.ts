@@ -211,6 +211,10 @@ export class FakeNetwork {
     if (!this.#states.has(1) || nodes === 0) return problem(response, 503, 'not-joined', 'it has not joined yet');
     if (request.method === 'POST') return await this.#operate(slot, path, request, response);
     if (path === '/status') return json(response, this.#statusOf(slot));
+    if (path === '/logs') {
+      if (!isOperator(request)) return problem(response, 401, 'admin-token-wrong', 'the operator token is wrong');
+      return json(response, logsOf(slot, url.searchParams.get('cursor')));
+    }
     if (path === '/metrics') return void response.end(METRICS);
     if (path === '/members') {
       const after = Number(url.searchParams.get('cursor') ?? 0);
@@ -231,9 +235,7 @@ export class FakeNetwork {
   async #operate(slot: number, path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = '';
     for await (const chunk of request) text += String(chunk);
-    if (request.headers.authorization !== `Bearer ${FAKE_TOKEN}`) {
-      return problem(response, 401, 'admin-token-wrong', 'the operator token is wrong');
-    }
+    if (!isOperator(request)) return problem(response, 401, 'admin-token-wrong', 'the operator token is wrong');
     if (path === '/messages') {
       const { data } = JSON.parse(text) as { data: object };
       const { id, at } = this.broadcast(slot, data);
@@ -289,6 +291,21 @@ export class FakeNetwork {
     response.setHeader('Content-Type', TYPES[extname(name)] ?? 'text/plain');
     response.end(await readFile(join(this.options.page, name)));
   }
+}
+
+function isOperator({ headers }: IncomingMessage): boolean {
+  return headers.authorization === `Bearer ${FAKE_TOKEN}`;
+}
+
+/** One of each kind that looks different. */
+function logsOf(slot: number, cursor: string | null) {
+  const common = { time: Date.now() / 1000 - 40, node: String(slot), log: 'network_sync' };
+  const logs = [
+    { ...common, level: 'INFO', event: 'joined', guid: slot, attempts: 1 },
+    { ...common, level: 'WARNING', event: 'peer_suspected', guid: 9, reason: 'no answer within 5 s' },
+    { ...common, level: 'ERROR', event: 'handler_failed', error: '<b>not bold</b>' },
+  ];
+  return { logs: cursor === null ? logs : [], next: null, cursor: '1-3', missed: false };
 }
 
 /** Of one node, as `/metrics` writes it. */

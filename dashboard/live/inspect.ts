@@ -3,6 +3,7 @@ import { PychainError } from '../../src/client/error.ts';
 import type { Member } from '../../src/client/client.ts';
 import type { Store } from '../state/store.ts';
 import { clientOf, reasonOf } from './api.ts';
+import { paceOf } from './pace.ts';
 import { rest } from './waiting.ts';
 
 const POLL_MS = 5_000;
@@ -16,7 +17,7 @@ export async function inspectNode(store: Store, guid: number, wake: EventTarget,
     const slot = store.state.nodes.get(guid)?.slot ?? null;
     if (slot !== null) await look(store, guid, slot, signal);
     const size = store.state.inspection?.roster.length ?? 0;
-    await rest(size > LARGE ? POLL_LARGE_MS : POLL_MS, wake, signal);
+    await rest(paceOf(location.search, size > LARGE ? POLL_LARGE_MS : POLL_MS), wake, signal);
   }
 }
 

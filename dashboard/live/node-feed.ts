@@ -1,6 +1,7 @@
 // Without a beacon: the streams of some hosted nodes, each of which tells what has come to it, when, and over how many hops.
 import type { Message } from '../../src/client/client.ts';
 import type { ReceiptsOf } from '../state/message-book.ts';
+import type { Link } from '../state/state.ts';
 import type { Store } from '../state/store.ts';
 import { clientOf, reasonOf } from './api.ts';
 
@@ -17,6 +18,8 @@ export class NodeFeed {
   readonly #signal: AbortSignal;
   readonly #guids = new Set<number>();
   readonly #open = new Set<number>();
+  /** Those that have answered, or have not. */
+  readonly #tried = new Set<number>();
 
   constructor(store: Store, signal: AbortSignal) {
     this.#store = store;
@@ -57,13 +60,21 @@ export class NodeFeed {
 
   #opened(guid: number): void {
     this.#open.add(guid);
-    this.#store.dispatch({ type: 'link', link: { status: 'open' } });
+    this.#tell(guid, null);
   }
 
   #closed(guid: number, reason: string, retryMs: number): void {
     this.#open.delete(guid);
-    if (this.#open.size > 0 || this.#signal.aborted) return;
-    this.#store.dispatch({ type: 'link', link: { status: 'cut', reason, retryAt: Date.now() + retryMs } });
+    this.#tell(guid, { status: 'cut', reason, retryAt: Date.now() + retryMs });
+  }
+
+  /** It is live once all have been tried: what is sent before is not heard of by those that come later. */
+  #tell(guid: number, cut: Link | null): void {
+    this.#tried.add(guid);
+    if (this.#signal.aborted) return;
+    if (this.#open.size > 0 && this.#tried.size === this.#guids.size) {
+      if (this.#store.state.link.status !== 'open') this.#store.dispatch({ type: 'link', link: { status: 'open' } });
+    } else if (this.#open.size === 0 && cut) this.#store.dispatch({ type: 'link', link: cut });
   }
 }
 

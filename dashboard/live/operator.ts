@@ -1,5 +1,5 @@
 // What the operator may do, with the token. It is kept in memory, or where the operator says so for as long as the tab is open; nowhere else.
-import { nullable, number, shape, whole } from '../../src/client/checks.ts';
+import { nullable, number, shape, whole, type Check } from '../../src/client/checks.ts';
 import type { JsonObject } from '../../src/client/client.ts';
 import { PychainError } from '../../src/client/error.ts';
 import type { Store } from '../state/store.ts';
@@ -17,7 +17,7 @@ export class OperatorCalls {
   readonly #changed: () => void;
   #token: string | null;
 
-  /** `changed` is called when what is known of the nodes may be so no more. */
+  /** `changed` is called when what is known of the nodes may be so no more, or more can be known. */
   constructor(store: Store, changed: () => void) {
     this.#store = store;
     this.#changed = changed;
@@ -31,6 +31,7 @@ export class OperatorCalls {
     this.#token = token;
     if (isKept) sessionStorage.setItem(KEY, token);
     this.#store.dispatch({ type: 'operator', operator: { hasToken: true, notice: null } });
+    this.#changed();
   }
 
   forgetToken(): void {
@@ -59,18 +60,35 @@ export class OperatorCalls {
     this.#changed();
   }
 
+  /** Asks a node what only the operator may know. Rejects with a PychainError, or with the signal's reason. */
+  async read<T>(slot: number, path: string, check: Check<T>, signal: AbortSignal): Promise<T> {
+    const token = this.#token ?? '';
+    try {
+      return await askAt(slot, path, check, { headers: { authorization: `Bearer ${token}` }, signal });
+    } catch (error) {
+      if (this.#token === token && this.#isRefused(error)) this.#say('failed', reasonOf(error));
+      throw error;
+    }
+  }
+
   async #run(work: (token: string) => Promise<string>): Promise<void> {
     if (this.#token === null) return this.#say('failed', 'Give the operator’s token first.');
     this.#store.dispatch({ type: 'operator', operator: { isBusy: true, notice: null } });
     try {
       this.#say('done', await work(this.#token));
     } catch (error) {
-      // A token that is wrong stays so.
-      if (error instanceof PychainError && (error.status === 401 || error.status === 403)) this.forgetToken();
+      this.#isRefused(error);
       this.#say('failed', reasonOf(error));
     } finally {
       this.#store.dispatch({ type: 'operator', operator: { isBusy: false } });
     }
+  }
+
+  /** A token that is wrong stays so, and is forgotten. */
+  #isRefused(error: unknown): boolean {
+    const isRefused = error instanceof PychainError && (error.status === 401 || error.status === 403);
+    if (isRefused) this.forgetToken();
+    return isRefused;
   }
 
   #say(kind: 'done' | 'failed', text: string): void {

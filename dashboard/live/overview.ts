@@ -2,6 +2,7 @@
 import type { Member, NodeStatus } from '../../src/client/client.ts';
 import type { Store } from '../state/store.ts';
 import { clientOf, isProblem, reasonOf } from './api.ts';
+import { paceOf } from './pace.ts';
 import { rest, visible } from './waiting.ts';
 
 /** Pause between two questions, milliseconds, and the same where a roster has many pages. */
@@ -25,7 +26,8 @@ export async function watchRoster(store: Store, wake: EventTarget, signal: Abort
       store.dispatch({ type: 'roster', status, prefix: prefixOf(status, slot), members });
     } else store.dispatch({ type: 'roster-failed', fault: found.fault });
     const size = store.state.nodes.size;
-    await rest(!found.ok || size === 0 ? POLL_LOST_MS : size > LARGE ? POLL_LARGE_MS : POLL_MS, wake, signal);
+    const usual = !found.ok || size === 0 ? POLL_LOST_MS : size > LARGE ? POLL_LARGE_MS : POLL_MS;
+    await rest(paceOf(location.search, usual), wake, signal);
   }
 }
 

@@ -5,6 +5,7 @@ import { details, receiptsIn } from './beacon.ts';
 import { followBeacon, hasBeacon } from './beacon-feed.ts';
 import { watchFigures } from './figures-feed.ts';
 import { inspectNode } from './inspect.ts';
+import { watchLogs } from './logs-feed.ts';
 import { NodeFeed, type Followed } from './node-feed.ts';
 import { OperatorCalls } from './operator.ts';
 import { watchRoster } from './overview.ts';
@@ -48,7 +49,10 @@ export class Page {
     this.#inspecting.abort();
     this.#inspecting = new AbortController();
     this.store.dispatch({ type: 'select-node', guid });
-    if (guid !== null) void inspectNode(this.store, guid, this.#wake, this.#inspecting.signal);
+    if (guid === null) return;
+    const { signal } = this.#inspecting;
+    void inspectNode(this.store, guid, this.#wake, signal);
+    void watchLogs(this.store, this.operator, guid, this.#wake, signal);
   }
 
   /** Shows a message until another is chosen; null: always the latest. */

@@ -1,6 +1,7 @@
 // All that the page shows, and what can happen to it. One store holds it (store.ts); components only read it.
 import type { Member, NodeStatus } from '../../src/client/client.ts';
 import type { Figures } from './figures.ts';
+import type { NodeLogs } from './logs.ts';
 import { MessageBook, type ReceiptsOf, type Summary } from './message-book.ts';
 import { nodesOf, withStates, type Nodes } from './nodes.ts';
 
@@ -41,6 +42,8 @@ export interface State {
   /** Null: the latest. */
   readonly selectedMessage: string | null;
   readonly inspection: Inspection | null;
+  /** Of the selected node. Null: not asked for yet. */
+  readonly logs: NodeLogs | null;
   /** Content of messages as JSON, by id. */
   readonly contents: ReadonlyMap<string, string>;
   readonly figures: Figures | null;
@@ -70,6 +73,7 @@ export type Action =
   | { readonly type: 'select-node'; readonly guid: number | null }
   | { readonly type: 'select-message'; readonly id: string | null }
   | { readonly type: 'inspection'; readonly inspection: Inspection }
+  | { readonly type: 'logs'; readonly logs: NodeLogs }
   | { readonly type: 'figures'; readonly figures: Figures }
   | { readonly type: 'operator'; readonly operator: Partial<Operator> };
 
@@ -93,6 +97,7 @@ export function initialState(): State {
     selectedNode: null,
     selectedMessage: null,
     inspection: null,
+    logs: null,
     contents: new Map(),
     figures: null,
     operator: { hasToken: false, isBusy: false, notice: null },
@@ -132,17 +137,29 @@ export function reduce(state: State, action: Action): State {
     case 'content':
       return { ...state, contents: withContent(state.contents, action.id, action.text) };
     case 'select-node':
-      return { ...state, selectedNode: action.guid, inspection: null };
+      return { ...state, selectedNode: action.guid, inspection: null, logs: null };
     case 'select-message':
       return { ...state, selectedMessage: action.id };
     case 'inspection':
       // An answer that comes late is another node's.
       return action.inspection.guid === state.selectedNode ? { ...state, inspection: action.inspection } : state;
+    case 'logs':
+      return isAsked(state, action.logs) ? { ...state, logs: action.logs } : state;
     case 'figures':
       return { ...state, figures: action.figures };
     case 'operator':
-      return { ...state, operator: { ...state.operator, ...action.operator } };
+      return withOperator(state, { ...state.operator, ...action.operator });
   }
+}
+
+/** An answer that comes late is another node's, or nobody's who has the token. */
+function isAsked({ selectedNode, operator }: State, logs: NodeLogs): boolean {
+  return logs.guid === selectedNode && operator.hasToken;
+}
+
+/** Without the token there is nothing on the page that needed it. */
+function withOperator(state: State, operator: Operator): State {
+  return { ...state, operator, logs: operator.hasToken ? state.logs : null };
 }
 
 function withContent(contents: State['contents'], id: string, text: string): State['contents'] {

@@ -47,7 +47,7 @@ export function Figures({ state }: { readonly state: State }) {
       <p class="soft small">
         {counted === null
           ? 'Counters come from nodes that this deployment hosts.'
-          : `${plural(counted.deliveries, 'delivery')} counted by ${counted.nodes} of ${plural(counted.hosted, 'hosted node')} since they woke. `}
+          : `${plural(counted.deliveries, 'delivery')} counted by ${counted.nodes} of ${plural(counted.hosted, 'hosted node')} since they woke.`}{' '}
         Dollars a million: rows {PRICES.rowsWritten.toFixed(2)}, queue operations {PRICES.queueOperations.toFixed(2)},
         requests {PRICES.objectRequests.toFixed(2)} (read on {PRICES_READ_ON}).
       </p>

@@ -5,6 +5,7 @@ import type { Inspection, State } from '../state/state.ts';
 import type { NodeView } from '../state/nodes.ts';
 import type { ViewProps } from './app.tsx';
 import { Mark } from './legend.tsx';
+import { NodeLogs } from './node-logs.tsx';
 import { ago, ahead, plural } from './words.ts';
 
 export function Inspector({ state, page }: ViewProps) {
@@ -45,6 +46,7 @@ export function Inspector({ state, page }: ViewProps) {
           {state.operator.hasToken && node.slot !== null && (
             <MembershipButtons key={node.guid} node={node} slot={node.slot} state={state} page={page} />
           )}
+          {node.slot !== null && <NodeLogs state={state} />}
         </>
       )}
     </section>

@@ -1,5 +1,6 @@
 // What the page makes of what it is told.
 import { describe, expect, it } from 'vitest';
+import { paceOf } from '../../dashboard/live/pace.ts';
 import { Retry } from '../../dashboard/live/retry.ts';
 import { readBeaconFrame } from '../../dashboard/live/beacon.ts';
 import { countUp, readMetrics } from '../../dashboard/state/figures.ts';
@@ -21,6 +22,11 @@ const member = (guid: number, state = 'alive', address = `https://a.example/n/${
   capabilities: [],
 });
 const PREFIX = 'https://a.example/n/';
+
+it('asks at the pace that its address names, within limits', () => {
+  const paces = ['', '?every=1', '?every=60&a=b', '?every=0', '?every=301', '?every=1e1', '?every=-5'];
+  expect(paces.map((query) => paceOf(query, 4_000))).toEqual([4_000, 1_000, 60_000, 4_000, 4_000, 4_000, 4_000]);
+});
 
 describe('a roster', () => {
   it('tells which nodes are hosted here, by their addresses', () => {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
 import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/network.ts';
+import { Peers } from '../../bench/peers.ts';
 import { startBrowser } from '../../bench/page/browser.ts';
 import { FAKE_TOKEN, FakeNetwork, type FakeOptions } from '../../bench/page/fake-network.ts';
 import { FIRST_LOAD_BYTES_MAX, firstLoadBytes } from '../../bench/page/speed.ts';
@@ -11,6 +12,7 @@ import { buildDashboard } from '../../src/cli/page-build.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 
 const NODES = 4;
+const IN_TURN = { concurrent: false };
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
@@ -21,12 +23,16 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Opens a page. What a browser complains about, such as the content security policy, fails the test that closes it. */
+/** Opens a page. What a browser complains about, such as the content security policy, and questions to other hosts fail the test that closes it. */
 async function open(url: string, colorScheme: 'light' | 'dark' = 'light') {
   const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(40_000);
   const complaints: string[] = [];
+  const { host } = new URL(url);
+  page.on('request', (request) => {
+    if (new URL(request.url()).host !== host) complaints.push(`it asked ${request.url()}`);
+  });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
     // Refusals, and lines that were cut, are what some tests are about.
@@ -55,37 +61,48 @@ async function send(page: Page, from: number, text: string): Promise<void> {
 const row = (page: Page, id: string) => page.getByRole('row').filter({ hasText: id.slice(0, 8) });
 const expectLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
 
-describe.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
+// Most of the time is spent waiting, so networks are looked at side by side; what one network is asked is asked in turn.
+describe.concurrent.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
   let network: Measured;
   beforeAll(async () => {
-    network = await startMeasured(NODES, { NETWORK_SYNC_INTERVAL: '3600', BEACON: beacon }, { hasPage: true });
+    const vars = { NETWORK_SYNC_INTERVAL: '3600', BEACON: beacon, LOG_LEVEL: 'INFO' };
+    network = await startMeasured(NODES, vars, { hasPage: true });
   });
   afterAll(() => network.dispose());
 
-  it('is on the page, which says where its news come from, refuses a wrong token, and shows a broadcast reach all', async () => {
-    const { page, close } = await open(network.url);
-    await expectLive(page);
-    await page.getByText(`alive${NODES}`).waitFor();
-    expect(await page.getByText('no beacon').count()).toBe(beacon === 'off' ? 1 : 0);
-    const { headers } = await fetch(network.url);
-    expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; .*frame-ancestors 'none'/);
-    expect([headers.get('x-content-type-options'), headers.get('referrer-policy')]).toEqual(['nosniff', 'no-referrer']);
-    expect((await fetch(`${network.url}/n/1/api/v1/nowhere`)).headers.get('content-type')).toMatch(/problem\+json/);
-    await giveToken(page, 'wrong');
-    await send(page, 1, '{}');
-    await page.getByText('The operator token is wrong.').waitFor();
-    expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain('wrong');
-    await giveToken(page, TOKEN);
-    // As text, whatever it looks like.
-    await send(page, 2, '{"shown": "<b onclick>on the page</b>"}');
-    const sent = page.getByRole('row').filter({ hasText: '<b onclick>on the page</b>' });
-    await sent.getByText('100 %').waitFor();
-    expect(await sent.innerText()).toMatch(/\d+ ms|\d s/);
-    await page.locator('.middle').getByText(`of ${NODES} members in`).waitFor();
-    await close();
-  });
+  it(
+    'is on the page, which says where its news come from, refuses a wrong token, and shows a broadcast reach all',
+    IN_TURN,
+    async () => {
+      const { page, close } = await open(network.url);
+      await expectLive(page);
+      await page.getByText(`alive${NODES}`).waitFor();
+      expect(await page.getByText('no beacon').count()).toBe(beacon === 'off' ? 1 : 0);
+      const { headers } = await fetch(network.url);
+      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; .*frame-ancestors 'none'/);
+      expect([headers.get('x-content-type-options'), headers.get('referrer-policy')]).toEqual([
+        'nosniff',
+        'no-referrer',
+      ]);
+      expect((await fetch(`${network.url}/n/1/api/v1/nowhere`)).headers.get('content-type')).toMatch(/problem\+json/);
+      await giveToken(page, 'wrong');
+      await send(page, 1, '{}');
+      await page.getByText('The operator token is wrong.').waitFor();
+      expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain(
+        'wrong',
+      );
+      await giveToken(page, TOKEN);
+      // As text, whatever it looks like.
+      await send(page, 2, '{"shown": "<b onclick>on the page</b>"}');
+      const sent = page.getByRole('row').filter({ hasText: '<b onclick>on the page</b>' });
+      await sent.getByText('100 %').waitFor();
+      expect(await sent.innerText()).toMatch(/\d+ ms|\d s/);
+      await page.locator('.middle').getByText(`of ${NODES} members in`).waitFor();
+      await close();
+    },
+  );
 
-  it('goes on after its line was cut: what was sent meanwhile is shown', async () => {
+  it('goes on after its line was cut: what was sent meanwhile is shown', IN_TURN, async () => {
     const proxy = await startCuttingProxy(network.url);
     const { page, close } = await open(proxy.url);
     await expectLive(page);
@@ -97,24 +114,67 @@ describe.each(['on', 'off'])('a real network, its beacon %s', (beacon) => {
     await proxy.close();
   });
 
-  it('shows a node leave, and come back', async () => {
+  it('shows a node leave, and come back, and what it logs of that', IN_TURN, async () => {
     const { page, close } = await open(network.url);
     await expectLive(page);
-    await giveToken(page, TOKEN);
     await page.getByRole('slider').focus();
     for (let key = 0; key < 3; key++) await page.keyboard.press('ArrowRight');
     await page.getByRole('heading', { name: 'Node 3' }).waitFor();
     await page.getByText('Next sync').waitFor();
+    await page.getByText('With the admin token, above, it shows what it logged last.').waitFor();
+    await giveToken(page, TOKEN);
     await page.getByRole('button', { name: 'Have it leave' }).click();
     await page.getByRole('button', { name: 'Yes, leave the network' }).click();
     await page.getByText('left1').waitFor();
     await page.getByRole('button', { name: 'Have it come back' }).click();
     await page.getByText('left0').waitFor();
+    const line = page.locator('.lines li').filter({ hasText: 'returned' });
+    expect(await line.first().innerText()).toMatch(/^\d\d:\d\d:\d\d INFO returned guid=3/);
     await close();
   });
 });
 
-describe('a made-up network with a beacon', () => {
+describe.concurrent('a real network with a node on a server of its own', () => {
+  const vars = {
+    LOCAL_PEERS: 'on',
+    POW_BITS: '4',
+    PROBATION: '0',
+    // Suspected for one interval, which is long enough to be seen; deleted two or three intervals after the first failure.
+    NETWORK_SYNC_INTERVAL: '3',
+    NETWORK_SYNC_JITTER: '0',
+    MAX_FAILURES: '2',
+    GUID_TIMEOUT: '6',
+  };
+  let network: Measured;
+  let peers: Peers;
+  beforeAll(async () => {
+    network = await startMeasured(2, vars, { hasPage: true });
+    peers = await Peers.start(1, network.url, vars);
+  });
+  afterAll(async () => {
+    await peers.stop();
+    await network.dispose();
+  });
+
+  it('shows how it is killed: suspected, then ignored, then dead', async () => {
+    const { page, close } = await open(`${network.url}/?every=1`);
+    await expectLive(page);
+    await page.getByText('alive3').waitFor();
+    await peers.kill(0);
+    for (const state of ['suspect1', 'ignored1', 'dead1']) await page.getByText(state).waitFor();
+    await page.getByText('alive2').waitFor();
+    await close();
+  });
+
+  it('has its API described, from its own files alone', async () => {
+    const { page, close } = await open(`${network.url}/api/v1/docs/?of=/n/2`);
+    await page.locator('.opblock-summary-path', { hasText: '/messages/{id}' }).first().waitFor();
+    expect(await page.locator('.opblock').count()).toBeGreaterThan(10);
+    await close();
+  });
+});
+
+describe.concurrent('a made-up network with a beacon', () => {
   const started: FakeNetwork[] = [];
   afterAll(() => Promise.all(started.map((network) => network.close())));
   const start = async (options: Partial<FakeOptions> = {}) => {
@@ -158,7 +218,7 @@ describe('a made-up network with a beacon', () => {
 
   it('shows a node that is suspected, and one that is given up as dead', async () => {
     const network = await start();
-    const { page, close } = await open(network.url);
+    const { page, close } = await open(`${network.url}/?every=1`);
     await expectLive(page);
     await page.getByText('alive24').waitFor();
     network.setState(9, 'suspect');
@@ -172,7 +232,7 @@ describe('a made-up network with a beacon', () => {
   it('that does not answer is told of, until it does', async () => {
     const network = await start();
     network.setDown(true);
-    const { page, close } = await open(network.url);
+    const { page, close } = await open(`${network.url}/?every=300`);
     await page.getByRole('heading', { name: 'The network does not answer' }).waitFor();
     network.setDown(false);
     await page.getByRole('button', { name: 'Ask now' }).click();
@@ -192,13 +252,12 @@ describe('a made-up network with a beacon', () => {
     await page.evaluate(AXE);
     expect(await faultsOf(page)).toEqual([]);
     network.setDown(false);
-    await page.getByRole('button', { name: 'Ask now' }).click();
     await expectLive(page);
     await giveToken(page, FAKE_TOKEN);
     await send(page, 2, '{"a": 1}');
     await page.getByText('Node 2 took it').waitFor();
     await page.getByRole('slider').press('End');
-    await page.getByText('Mempool').waitFor();
+    await page.getByText('<b>not bold</b>').waitFor();
     expect(await faultsOf(page)).toEqual([]);
     network.setDown(true);
     await page.getByText(/Disconnected/).waitFor();
@@ -228,7 +287,7 @@ async function faultsOf(page: Page): Promise<string[]> {
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme });
     const found = (await page.evaluate(
-      'axe.run().then((all) => all.violations.map(({ id, impact, nodes }) => [impact, id, nodes[0].failureSummary]))',
+      'axe.run({ resultTypes: ["violations"] }).then((all) => all.violations.map(({ id, impact, nodes }) => [impact, id, nodes[0].failureSummary]))',
     )) as [impact: string, id: string, place: string][];
     const grave = found.filter(([impact]) => impact === 'serious' || impact === 'critical');
     faults.push(...grave.map((fault) => `${colorScheme}: ${fault.join(': ')}`));
