@@ -1,0 +1,31 @@
+// The client inside a Worker: the same calls, with the platform's fetch.
+import { SELF } from 'cloudflare:test';
+import { beforeAll, expect, it } from 'vitest';
+import { PychainClient } from '../../src/client/client.ts';
+import { bindings, startNetwork } from './support.ts';
+
+beforeAll(() => startNetwork());
+
+it('asks, broadcasts and follows a stream', async () => {
+  const client = new PychainClient({
+    url: 'https://pychain.example/n/3',
+    token: bindings.ADMIN_TOKEN,
+    fetch: (url, init) => SELF.fetch(url, init),
+    WebSocket: null,
+  });
+  expect(await client.status()).toMatchObject({ network: 'test', address: expect.stringMatching(/\/n\/3$|3$/) });
+  const { cursor } = await client.messagePage();
+  const { id } = await client.broadcast({ said: 'in a Worker' });
+  expect((await client.message(id))?.data).toEqual({ said: 'in a Worker' });
+  const seen: string[] = [];
+  for await (const event of client.stream({ cursor })) {
+    if (event.type === 'messages') seen.push(...event.messages.map((message) => message.id));
+    if (seen.includes(id)) break;
+  }
+  expect(seen.filter((one) => one === id)).toEqual([id]);
+  await expect(
+    new PychainClient({ url: 'https://pychain.example/n/3', fetch: (url, init) => SELF.fetch(url, init) }).broadcast(
+      {},
+    ),
+  ).rejects.toMatchObject({ status: 401 });
+});
