@@ -55,7 +55,8 @@ export async function measureMove(options: MoveOptions): Promise<MoveReport> {
     hosted = await startDeployments(1, nodes, vars, boot.url);
     servers = await Peers.start(peers, boot.url, vars);
     const places = placesOf(hosted, servers.urls);
-    await allTrust(places);
+    // Probation is an interval, and it is over at a round.
+    await allTrust(places, 2 * (interval + jitter) * 1_000);
     await boot.end('SIGKILL');
     boot = null;
     return await moveLast(servers, places, options);

@@ -12,7 +12,7 @@ import { freePort } from '../src/cli/ports.ts';
 export const TOKEN = 'token-of-a-local-measurement';
 
 /** Time that a network may take for anything before the run fails, milliseconds. */
-const DEADLINE_MS = 120_000;
+export const DEADLINE_MS = 120_000;
 const POLL_MS = 10;
 
 export interface Message {

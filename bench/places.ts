@@ -1,5 +1,5 @@
 // The nodes of a network of several deployments, and of servers of their own: where each is, and what they know of each other.
-import { basesOf, eventually, getJson, inParallel, type Hosted } from './network.ts';
+import { basesOf, DEADLINE_MS, eventually, getJson, inParallel, type Hosted } from './network.ts';
 
 /** What a node runs in: the deployment that hosts the boot node, another one, or a process of its own. */
 export type Kind = 'boot deployment' | 'deployment' | 'Node.js';
@@ -18,12 +18,13 @@ export function placesOf(deployments: readonly Hosted[], servers: readonly strin
   return [...hosted, ...servers.map((base): Place => ({ kind: 'Node.js', base }))];
 }
 
-/** Waits until everybody knows everybody and trusts them. */
-export async function allTrust(places: readonly Place[]): Promise<void> {
-  await eventually('all nodes know and trust each other', async () => {
+/** Waits until everybody knows everybody and trusts them; that takes rounds of network sync, so it may take `moreMs` longer than anything else. */
+export async function allTrust(places: readonly Place[], moreMs = 0): Promise<void> {
+  const areAlive = async () => {
     const statuses = await inParallel(places, ({ base }) => statusAt(base));
     return statuses.every(({ peers }) => peers?.['alive'] === places.length - 1);
-  });
+  };
+  await eventually('all nodes know and trust each other', areAlive, DEADLINE_MS + moreMs);
 }
 
 /** Waits until everybody trusts everybody, and has heard from the boot node who has joined from elsewhere. */

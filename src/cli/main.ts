@@ -157,18 +157,15 @@ function addTrace(root: Command, done: (code: ExitCode) => void): void {
 }
 
 function addDoctor(root: Command, done: (code: ExitCode) => void): void {
-  root
-    .command('doctor')
-    .description(
-      'look a running network over: what is wrong with it, and what to do; exit code 1 where there is a problem',
-    )
-    .argument('[url]', 'the deployment, or one node on a server of its own (default: as --url of other commands)')
+  const what =
+    'look a running network over: what is wrong with it, and what to do; exit code 1 where there is a problem';
+  onNetwork(root.command('doctor').description(what))
+    .argument('[url]', 'the same as --url')
     .option('--probe', 'send a small message, to see that it reaches all; needs the token', false)
     .option('--timeout <seconds>', 'for each question', '5')
     .option('--token <token>', TOKEN)
-    .option('--json', 'one JSON object', false)
-    .action(async (url: string | undefined, options: DoctorOptions) =>
-      done(await (await import('./doctor.ts')).doctor(url, options)),
+    .action(async (url: string | undefined, options: DoctorOptions & { readonly url?: string }) =>
+      done(await (await import('./doctor.ts')).doctor(url ?? options.url, options)),
     );
 }
 
