@@ -7,6 +7,7 @@ import {
   type LocalNetwork,
   type RuntimeLine,
 } from '../src/cli/local-network.ts';
+import { metricsOf } from '../src/cli/metrics-text.ts';
 import { freePort } from '../src/cli/ports.ts';
 
 export const TOKEN = 'token-of-a-local-measurement';
@@ -189,17 +190,9 @@ export async function totals(network: Hosted): Promise<Map<string, number>> {
   return summed(await inParallel(basesOf(network), countersAt));
 }
 
-/** What a node's `/metrics` says: metric with labels as printed, and the sum over its labels by bare name. */
+/** What a node's `/metrics` says. */
 export async function countersAt(base: string): Promise<Map<string, number>> {
-  const counters = new Map<string, number>();
-  const text = await (await fetch(`${base}/api/v1/metrics`)).text();
-  for (const line of text.split('\n')) {
-    const found = /^(\w+)(\{.*\})? ([\d.e+-]+)$/.exec(line);
-    if (!found) continue;
-    const [, name = '', labels = '', value = ''] = found;
-    for (const key of new Set([name, name + labels])) counters.set(key, (counters.get(key) ?? 0) + Number(value));
-  }
-  return counters;
+  return metricsOf(await (await fetch(`${base}/api/v1/metrics`)).text());
 }
 
 /** The sum of each. */

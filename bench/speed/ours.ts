@@ -23,8 +23,9 @@ interface Page {
 /** Longer than any measurement. */
 const TTL_SECONDS = 3600;
 
-/** How often nodes are asked how many messages they have. */
-const COUNT_POLL_MS = 5;
+/** Nodes are not asked before messages have probably come: questions would slow down what is measured. Milliseconds, at first and at most. */
+const QUIET_MS = 100;
+const QUIET_MS_MAX = 2_000;
 
 export class Ours implements Contender {
   readonly name = 'pychain-edge';
@@ -38,6 +39,8 @@ export class Ours implements Contender {
   /** Messages that each node should have; null: they expire meanwhile, so that nobody can count them. */
   #expected: number | null;
   readonly #ttl: number;
+  /** Longer than messages took the last time. */
+  #quietMs = QUIET_MS;
   hopsMax = 0;
 
   private constructor(network: Measured, pids: ReadonlySet<number>, ttl: number) {
@@ -84,7 +87,8 @@ export class Ours implements Contender {
     const bases = basesOf(this.network);
     // Cheap questions first, so that what is measured is not what asks.
     if (this.#expected !== null) this.#expected += sent.length;
-    while (!(await this.#haveAll(bases)) && Date.now() < until) await sleep(COUNT_POLL_MS);
+    do await sleep(this.#quietMs);
+    while (!(await this.#haveAll(bases)) && Date.now() < until);
     const usage = this.usage();
     let missing = Infinity;
     while (missing > 0) {
@@ -99,6 +103,7 @@ export class Ours implements Contender {
       return last === Infinity ? [] : [last - sentAt];
     });
     this.#seen.clear();
+    this.#quietMs = Math.min(QUIET_MS_MAX, Math.max(QUIET_MS, 1.5 * Math.max(0, ...times)));
     return { times, missing, usage };
   }
 

@@ -1,4 +1,4 @@
-// What `pychain beacon` needs of the beacon's answers; more keys are fine.
+// What commands need of the beacon's answers; more keys are fine.
 import { z } from 'zod';
 
 const time = z.number().nullable();

@@ -29,8 +29,6 @@ export interface Client {
   hasMessage(base: string, id: string): Promise<boolean>;
   /** The message at the node at this base URL; null where it has none such. */
   message(base: string, id: string): Promise<schemas.MessageRecord | null>;
-  /** What the beacon knows of a message; null where there is no beacon, or it knows nothing of it. */
-  coverage(id: string): Promise<schemas.CoverageRecord | null>;
   /** What a node logged last, after the cursor. */
   logs(node: NodeName, cursor: string | null, limit: number): Promise<schemas.LogPageRecord>;
   /** Nodes that a deployment hosts. */
@@ -46,6 +44,7 @@ export interface Client {
 export interface BeaconClient {
   /** The newest first. */
   messages(limit: number): Promise<beaconSchemas.CoveragePage>;
+  /** Rejects where there is no beacon, or it knows nothing of the message. */
   message(id: string): Promise<beaconSchemas.CoverageDetail>;
   summary(): Promise<beaconSchemas.BeaconSummary>;
 }
@@ -113,8 +112,6 @@ export function createClient(options: ClientOptions): Client {
       }),
     hasMessage: async (base, id) => (await message(base, id)) !== null,
     message,
-    coverage: (id) =>
-      unlessMissing(() => get(schemas.coverageSchema, `${api('boot')}/beacon/messages/${encodeURIComponent(id)}`)),
     logs: (node, cursor, limit) => {
       const from = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`;
       return operate(schemas.logPageSchema, 'GET', `${api(node)}/logs?limit=${limit}${from}`);
@@ -140,7 +137,7 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /** Null where the network says that there is no such thing. */
-async function unlessMissing<T>(ask: () => Promise<T>): Promise<T | null> {
+export async function unlessMissing<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
     return await ask();
   } catch (error) {

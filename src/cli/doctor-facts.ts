@@ -1,6 +1,7 @@
 // What `pychain doctor` finds out of a network: everything at once, each question with a time limit, none of them needed for another answer.
 import { connect } from 'node:tls';
-import { z } from 'zod';
+import type { z } from 'zod';
+import { beaconSummarySchema } from './beacon-schemas.ts';
 import { createClient, ProblemError, type Client, type NodeName } from './client.ts';
 import { CliError, errorLine } from './errors.ts';
 import { membersOf, pooled, type MemberPlace } from './members.ts';
@@ -55,10 +56,6 @@ export interface Facts {
   /** Days until the certificate of the host runs out; null: not https, or not known. */
   readonly tlsDays: number | null;
 }
-
-const beaconSchema = z.looseObject({
-  hour: z.looseObject({ messages: z.number(), coverage: z.number().nullable() }),
-});
 
 /** Asks all of it. Rejects where nothing of a pychain network answers. `timeoutMs`: of each question. */
 export async function gather(url: string, token: string | null, timeoutMs: number): Promise<Facts> {
@@ -166,7 +163,7 @@ async function limitsOf(get: Get, base: string): Promise<Readonly<Record<string,
 }
 
 async function beaconOf(get: Get, url: string): Promise<Facts['beacon']> {
-  return (await parsed(get, `${url}/api/v1/beacon/summary`, beaconSchema))?.hour ?? null;
+  return (await parsed(get, `${url}/api/v1/beacon/summary`, beaconSummarySchema))?.hour ?? null;
 }
 
 async function metricsAt(get: Get, base: string): Promise<Metrics | null> {

@@ -6,7 +6,7 @@ export type Metrics = ReadonlyMap<string, number>;
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(\{[^}]*\})? (\S+)$/;
 
 /** Comments, and lines that are no samples, are left out. */
-export function metricsOf(text: string): Metrics {
+export function metricsOf(text: string): Map<string, number> {
   const metrics = new Map<string, number>();
   for (const line of text.split('\n')) {
     const [, name = '', labels = '', value = ''] = SAMPLE.exec(line) ?? [];

@@ -41,25 +41,6 @@ export type MessageRecord = z.infer<typeof messageSchema>;
 
 export const messagePageSchema = z.object({ messages: z.array(messageSchema), next: z.string().nullable() });
 
-export const coverageSchema = z.looseObject({
-  id: z.string(),
-  originator: z.number(),
-  broadcast_timestamp: z.number(),
-  expires_at: z.number(),
-  members: z.number(),
-  received: z.number(),
-  t50: z.number().nullable(),
-  t95: z.number().nullable(),
-  t100: z.number().nullable(),
-  hops_max: z.number(),
-  duplicates: z.number(),
-  receipts: z.array(
-    z.looseObject({ guid: z.number(), after: z.number(), hops: z.number(), from: z.number().nullable() }),
-  ),
-  missing_guids: z.array(z.number()),
-});
-export type CoverageRecord = z.infer<typeof coverageSchema>;
-
 export const logPageSchema = z.object({
   logs: z.array(
     z.looseObject({

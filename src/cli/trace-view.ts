@@ -1,11 +1,11 @@
 // Drawings of a message's way, for a terminal.
 import { missingLine } from './broadcast.ts';
 import { printable } from './errors.ts';
-import type { CoverageRecord } from './schemas.ts';
+import type { CoverageDetail } from './beacon-schemas.ts';
 import { tableLines } from './table.ts';
 import { intervals } from './text.ts';
 
-type Receipt = CoverageRecord['receipts'][number];
+type Receipt = CoverageDetail['receipts'][number];
 
 /** What nodes say of a message, where there is no beacon. */
 export interface Trace {
@@ -28,7 +28,7 @@ const LINES_MAX = 200;
 const BAR_CHARS = 24;
 
 /** The tree of who had it from whom, as the beacon knows it. */
-export function coverageLines(found: CoverageRecord): string[] {
+export function coverageLines(found: CoverageDetail): string[] {
   const { members, received, duplicates } = found;
   const times = [
     ['50 %', found.t50],
@@ -52,8 +52,7 @@ export function coverageLines(found: CoverageRecord): string[] {
 }
 
 /** How many got it after how many hops, as the nodes say. */
-export function levelLines(found: Trace | null): string[] {
-  if (!found) return [];
+export function levelLines(found: Trace): string[] {
   const levels = [...Map.groupBy(found.receipts, ({ hops }) => hops)].toSorted(([a], [b]) => a - b);
   const most = Math.max(...levels.map(([, receipts]) => receipts.length));
   const rows = levels.map(([hops, receipts]) => [
@@ -77,7 +76,7 @@ function headLine(found: Pick<Trace, 'id' | 'originator' | 'broadcast_timestamp'
 }
 
 /** Depth first, each node under whom it had it from. Nobody is drawn twice, whatever the beacon says. */
-function drawing({ originator, receipts }: CoverageRecord): string[] {
+function drawing({ originator, receipts }: CoverageDetail): string[] {
   const byParent = Map.groupBy(
     receipts.filter(({ guid }) => guid !== originator),
     ({ from }) => from,

@@ -1,7 +1,7 @@
 // `pychain trace`: the way of a message through the network. The beacon knows who had it from whom; where there is none, each node is asked
 // when it got it, and after how many hops.
 import { EXIT, CliError, errorLine, printable, type ExitCode } from './errors.ts';
-import type { Client, NodeName } from './client.ts';
+import { unlessMissing, type Client, type NodeName } from './client.ts';
 import { membersOf, pooled } from './members.ts';
 import type { QueryOptions } from './queries.ts';
 import { findNode } from './target.ts';
@@ -18,13 +18,15 @@ export async function trace(id: string, options: QueryOptions): Promise<ExitCode
   }
   const { client, node } = await findNode(undefined, { isBootAllowed: false, slot: 1 }, options, process.env);
   const whole = ID.test(id) ? id : await findId(client, node, id);
-  const coverage = await client.coverage(whole);
-  const found = coverage ? null : await askNodes(client, node, whole);
-  if (found?.receipts.length === 0) throw new CliError(noneLine(whole, found));
-  const told = coverage ? { source: 'beacon', ...coverage } : { source: 'nodes', ...found };
-  const lines = coverage ? coverageLines(coverage) : levelLines(found);
-  for (const line of options.json ? [JSON.stringify(told)] : lines) process.stdout.write(`${line}\n`);
-  return EXIT.ok;
+  const say = (told: object, lines: readonly string[]) => {
+    for (const line of options.json ? [JSON.stringify(told)] : lines) process.stdout.write(`${line}\n`);
+    return EXIT.ok;
+  };
+  const coverage = await unlessMissing(() => client.beacon.message(whole));
+  if (coverage) return say({ source: 'beacon', ...coverage }, coverageLines(coverage));
+  const found = await askNodes(client, node, whole);
+  if (found.receipts.length === 0) throw new CliError(noneLine(whole, found));
+  return say({ source: 'nodes', ...found }, levelLines(found));
 }
 
 /** The one message of a node whose id begins so. */

@@ -44,9 +44,9 @@ export class Standings {
     return standing.calls.take(1, now) ? 'ok' : 'limited';
   }
 
-  /** Whether a caller may bring a further message. */
-  takeMessage(guid: Guid, now: Millis): boolean {
-    return this.#of(guid, now).messages.take(1, now);
+  /** Whether a caller may bring a further message, or so many at once: all of them or none. */
+  takeMessage(guid: Guid, now: Millis, count = 1): boolean {
+    return this.#of(guid, now).messages.take(count, now);
   }
 
   /** Whether a further message of this originator is taken from outside. */

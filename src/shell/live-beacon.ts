@@ -119,8 +119,8 @@ export class LiveBeacon {
   }
 
   #isWelcome({ guid, receipts }: Report, now: number): boolean {
-    if (this.#standings.admit(guid, now) !== 'ok') return false;
-    return receipts.every(() => this.#standings.takeMessage(guid, now));
+    // A report that is refused takes nothing: it comes again whole.
+    return this.#standings.admit(guid, now) === 'ok' && this.#standings.takeMessage(guid, now, receipts.length);
   }
 
   /** Stores now, or when the rest is there: a timer in memory, since an alarm is a row. */

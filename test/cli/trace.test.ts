@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { CoverageRecord } from '../../src/cli/schemas.ts';
+import type { CoverageDetail } from '../../src/cli/beacon-schemas.ts';
 import { trace } from '../../src/cli/trace.ts';
 import { coverageLines } from '../../src/cli/trace-view.ts';
 import { printed } from '../support/printed.ts';
@@ -12,18 +12,19 @@ const ID = 'ab'.repeat(32);
 
 type Row = readonly [guid: number, after: number, hops: number, from: number | null];
 
-function coverage(rows: readonly Row[], changes: Partial<CoverageRecord> = {}): CoverageRecord {
+function coverage(rows: readonly Row[], changes: Partial<CoverageDetail> = {}): CoverageDetail {
   return {
     id: ID,
     originator: 1,
     broadcast_timestamp: 1_795_377_600,
-    expires_at: 1_795_378_200,
     members: 6,
     received: rows.length,
+    missing: 6 - rows.length,
     t50: 0.05,
     t95: null,
     t100: null,
     hops_max: 2,
+    hops_mean: 1.2,
     duplicates: 1,
     receipts: rows.map(([guid, after, hops, from]) => ({ guid, after, hops, from })),
     missing_guids: [],

@@ -32,6 +32,10 @@ describe('rates', () => {
     const standings = new Standings();
     expect(drain(() => standings.takeMessage(1, NOW))).toBe(MESSAGES_BURST);
     expect(standings.takeMessage(2, NOW)).toBe(true);
+    // Many at once are taken whole, or not at all.
+    expect(standings.takeMessage(2, NOW, MESSAGES_BURST)).toBe(false);
+    expect(standings.takeMessage(2, NOW, MESSAGES_BURST - 1)).toBe(true);
+    expect(standings.takeMessage(2, NOW)).toBe(false);
     expect(drain(() => standings.takeMessage(1, NOW + 1_000))).toBe(MESSAGES_PER_SECOND);
     // Messages are counted apart from calls.
     expect(standings.admit(1, NOW)).toBe('ok');

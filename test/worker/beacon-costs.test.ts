@@ -1,20 +1,12 @@
 // Counts what docs/cost.md says of the beacon: rows and requests per delivery in a network of 16 nodes with FANOUT 4, and that the nodes themselves write no row for it.
 import { beforeAll, expect, it } from 'vitest';
-import document from '../../docs/cost.md?raw';
 import storage from '../../docs/storage.md?raw';
 import type { CoveragePage } from '../../src/api/ports.ts';
 import { beaconStub } from '../../src/durable/stubs.ts';
 import { BEACON_FLUSH_MS_MIN, BEACON_WINDOW_MS_MIN } from '../../src/protocol/limits.ts';
 import { beaconMetric } from './beacon-support.ts';
+import { documented } from './documented.ts';
 import { bindings, broadcast, callsOf, eventually, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
-
-/** A figure of a table in docs/cost.md. */
-function documented(load: string, column: number): number {
-  const row = document.split('\n').find((line) => line.startsWith(`| ${load} |`));
-  const value = Number(row?.split('|')[column + 1]);
-  if (!Number.isFinite(value)) throw new Error(`docs/cost.md has no figure for "${load}" in column ${column}`);
-  return value;
-}
 
 async function figures() {
   return {

@@ -1,16 +1,8 @@
 // Counts what docs/cost.md says: rows, queue operations and requests per delivery in a network of 16 nodes with FANOUT 4. Each
 // figure there is the ceiling here.
 import { beforeAll, describe, expect, it } from 'vitest';
-import document from '../../docs/cost.md?raw';
+import { documented } from './documented.ts';
 import { broadcast, callsOf, eventually, everywhere, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
-
-/** A figure of the table in docs/cost.md. */
-function documented(load: string, column: number): number {
-  const row = document.split('\n').find((line) => line.startsWith(`| ${load} |`));
-  const value = Number(row?.split('|')[column + 1]);
-  if (!Number.isFinite(value)) throw new Error(`docs/cost.md has no figure for "${load}" in column ${column}`);
-  return value;
-}
 
 async function figures() {
   return {
