@@ -93,7 +93,8 @@ async function documents(): Promise<readonly Answers[]> {
 
 /** Throws where an answer of the API is not as its document says. `url`: of the request. The response can still be read. */
 export async function checkAnswer(method: string, url: string, response: Response): Promise<void> {
-  const path = /\/api\/v1(\/[^?#]*)/.exec(url)?.[1];
+  // As the application saw it: `a/../b` is `b`, however its dots are written.
+  const path = /\/api\/v1(\/.*)/.exec(new URL(url, 'http://any').pathname)?.[1];
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
   // What stands in front of an API is not its own; a stream does not end.
   if (path === undefined || type === 'text/event-stream' || response.status === 101) return;
