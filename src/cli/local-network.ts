@@ -149,8 +149,8 @@ function miniflareOptions(
 ): MiniflareOptions {
   const vars = { ...wrangler.vars, PUBLIC_URL: url, ...options.vars, NODE_COUNT: options.nodes };
   return {
-    host: options.host,
-    port: options.port,
+    // Miniflare's own entry, which finds out what a request is for: that of the page, and where none is served, only that of `cron`.
+    ...(options.hasPage ? { host: options.host, port: options.port } : { host: '127.0.0.1', port: 0 }),
     log: new LineLog(options.onLog),
     logRequests: false,
     // Miniflare would ask cloudflare.com for an example of `request.cf`; nothing of ours reads it.
@@ -186,6 +186,8 @@ function miniflareOptions(
           ...(options.hasPage && assets(wrangler, options.projectDir ?? PROJECT_DIR)),
           triggers: [...queueTriggers(wrangler), ...cronTriggers(wrangler)],
         },
+        // Straight to the Worker: through the entry a request took twice the time (`npm run profile`: 0.25 ms more).
+        ...(!options.hasPage && { dev: { unsafeDirectSockets: [{ host: options.host, port: options.port }] } }),
       },
     ],
   };
