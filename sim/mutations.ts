@@ -37,6 +37,10 @@ function dropsSegments(store: NodeStore, random: Random): NodeStore {
       index: () => segments.index(),
       body: (seq) => segments.body(seq),
       append: (row) => (random.chance(SELDOM) ? undefined : segments.append(row)),
+      replace: (seq, row) => {
+        segments.delete(seq);
+        if (!random.chance(SELDOM)) segments.append(row);
+      },
       delete: (seq) => segments.delete(seq),
     },
   };

@@ -92,7 +92,7 @@ function drawConfig(random: Random, treeOnly: boolean): Plan['config'] {
   const guidTimeoutMs = !treeOnly && random.chance(0.2) ? random.between(2, 10) * MINUTE : 2 * 3_600_000;
   return {
     network: 'sim',
-    fanout: random.pick([2, 3, 4, 8, 16, 64]) ?? 2,
+    fanout: random.pick([2, 3, 4, 8, 16, null]) ?? null,
     messageTtlMs: 6 * 3_600_000,
     maxFailures: treeOnly ? 1_000_000 : random.between(1, 4),
     probationMs: random.pick([0, 10_000, MINUTE]) ?? 0,

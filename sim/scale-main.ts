@@ -2,12 +2,11 @@
 // docs/scale.svg and prints the table of docs/protocol.md. Exits with 1 where something does not hold.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ROSTER_MEMBERS_MAX } from '../src/protocol/limits.ts';
+import { FANOUT_MAX, ROSTER_MEMBERS_MAX } from '../src/protocol/limits.ts';
 import { scaleSvg } from './scale-plot.ts';
 import { brokenRules, scaleMarkdown, scaleTable } from './scale-report.ts';
 import { runScale, SCENARIOS, type Scenario, type ScaleResult } from './scale.ts';
 
-const FANOUT_MAX = 512;
 /** Of more nodes only these are run unless others are asked for: the others take hours. */
 const LARGE = 20_000;
 const LARGE_SCENARIOS: readonly Scenario[] = ['healthy', 'dead'];

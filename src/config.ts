@@ -1,7 +1,9 @@
 // The only reader of variables: environment -> checked, typed Config. Everything wrong is reported, one line a variable.
 import {
   ADDRESS_CHARS_MAX,
-  JOB_LEGS_MAX,
+  FANOUT_INSIDE,
+  FANOUT_MAX,
+  FANOUT_OUTSIDE,
   POW_BITS_MAX,
   ROSTER_MEMBERS_MAX,
   TTL_SECONDS_MAX,
@@ -87,7 +89,12 @@ export const VARIABLES: readonly Variable[] = [
   { name: 'NETWORK_SYNC_INTERVAL', default: '60', allowed: seconds(1, 86_400), secret: false },
   { name: 'NETWORK_SYNC_JITTER', default: '30', allowed: seconds(0, 86_400), secret: false },
   { name: 'LOG_LEVEL', default: 'INFO', allowed: `one of ${LEVELS.join(', ')}`, secret: false },
-  { name: 'FANOUT', default: '64', allowed: whole(2, JOB_LEGS_MAX), secret: false },
+  {
+    name: 'FANOUT',
+    default: null,
+    allowed: `${whole(2, FANOUT_MAX)} (unset: ${FANOUT_INSIDE} among nodes of one deployment, else ${FANOUT_OUTSIDE})`,
+    secret: false,
+  },
   { name: 'MESSAGE_TTL', default: '600', allowed: whole(1, TTL_SECONDS_MAX) + ' (seconds)', secret: false },
   { name: 'MAX_FAILURES', default: '3', allowed: whole(1, 1_000), secret: false },
   { name: 'PROBATION', default: null, allowed: `${seconds(0, 86_400)} (unset: NETWORK_SYNC_INTERVAL)`, secret: false },
@@ -149,7 +156,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   const syncIntervalMs = read('NETWORK_SYNC_INTERVAL', parseSeconds(1, 86_400));
   const syncJitterMs = read('NETWORK_SYNC_JITTER', parseSeconds(0, 86_400));
   const logLevel = read('LOG_LEVEL', (text) => LEVELS.find((level) => level === text) ?? null);
-  const fanout = read('FANOUT', parseWhole(2, JOB_LEGS_MAX));
+  const fanout = read('FANOUT', parseWhole(2, FANOUT_MAX));
   const ttl = read('MESSAGE_TTL', parseWhole(1, TTL_SECONDS_MAX));
   const maxFailures = read('MAX_FAILURES', parseWhole(1, 1_000));
   const probationMs = read('PROBATION', parseSeconds(0, 86_400));
@@ -179,7 +186,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
   return ok({
     protocol: {
       network: network ?? '',
-      fanout: fanout ?? 0,
+      fanout,
       messageTtlMs: (ttl ?? 0) * 1000,
       maxFailures: maxFailures ?? 0,
       guidTimeoutMs: timeout,

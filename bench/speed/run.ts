@@ -23,7 +23,8 @@ export interface RunOptions {
   readonly seconds: number;
   /** The first rate that is tried, messages a second; 0: none. */
   readonly first: number;
-  readonly fanout: number;
+  /** FANOUT; empty: its default. */
+  readonly fanout: string;
   readonly withPeers: boolean;
   readonly progress: (line: string) => void;
 }
@@ -57,7 +58,7 @@ export interface Measured {
 export async function measureNetwork(options: RunOptions): Promise<Measured> {
   const { nodes, sizes, messages, first, seconds, fanout, withPeers, progress } = options;
   progress(`${nodes} nodes: starting …`);
-  const ours = await Ours.start(nodes, { FANOUT: String(fanout) });
+  const ours = await Ours.start(nodes, { FANOUT: fanout });
   const running: Contender[] = [ours];
   try {
     const rss = ours.usage()?.rssBytes ?? null;

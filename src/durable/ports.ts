@@ -12,6 +12,7 @@ import type { Env } from './env.ts';
 import type { Log } from '../shell/log.ts';
 import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
+import { Deadlines } from '../shell/deadlines.ts';
 import { withTimeout } from '../shell/timeout.ts';
 
 /** How long a node may take to wake, which includes its join: one that hangs must not keep the tick from the others. */
@@ -28,6 +29,7 @@ const patience = new Patience();
 
 /** Ports of the consumer of deliveries to this deployment's own nodes. */
 export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
+  const deadlines = new Deadlines();
   return {
     async deliver({ address }, deliveries, newest) {
       const slot = slotOf(address, config);
@@ -35,7 +37,7 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
       const began = Date.now();
       const limit = patience.limit(address, began);
       try {
-        const outcomes = await withTimeout(nodeStub(env, slot).deliver(deliveries, newest), limit, 'delivery');
+        const outcomes = await deadlines.limit(nodeStub(env, slot).deliver(deliveries, newest), limit, 'delivery');
         patience.answered(address);
         return outcomes;
       } catch (cause) {
@@ -58,6 +60,7 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
     },
     unreadable: () => countLost(env, config, 1),
     now: () => Date.now(),
+    rest: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     log,
   };
 }

@@ -12,10 +12,15 @@ export interface HostedCalls extends NodeCalls {
   fetch(request: Request): Promise<Response>;
 }
 
+/** By slot: an id is a hash of its name, and a batch calls every node. */
+const ids = new Map<number, DurableObjectId>();
+
 /** The hosted node of a slot. */
 export function nodeStub(env: Env, slot: number): HostedCalls {
+  const id = ids.get(slot) ?? env.NODES.idFromName(String(slot));
+  ids.set(slot, id);
   // The stub's own type rewrites every result into RPC types too deep for the compiler; plain data comes out as it went in.
-  return env.NODES.get(env.NODES.idFromName(String(slot))) as unknown as HostedCalls;
+  return env.NODES.get(id) as unknown as HostedCalls;
 }
 
 /** What this Worker calls on the beacon. */

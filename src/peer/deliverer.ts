@@ -1,4 +1,5 @@
 // Delivers what was handed over: works off a queue in a file with the rules of queue/consumer.ts.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallingNode, PeerClient } from '../api/peer-client.ts';
 import type { Job } from '../protocol/job.ts';
 import { IMPATIENT_MS, PATIENT_MS } from '../protocol/limits.ts';
@@ -95,6 +96,7 @@ export class Deliverer {
       // Nobody but this process writes to the file: what can't be read is damaged, and was logged.
       unreadable: async () => undefined,
       now: () => Date.now(),
+      rest: (ms) => sleep(ms),
       log: (...line) => {
         if (!this.#isHalted) log(...line);
       },

@@ -1,6 +1,7 @@
 // How the boot node's announcements travel: down the tree, through the nodes of its deployment; where it hosts none, through members elsewhere.
 // It is in no ring and keeps no messages, so what a failed delegate did not pass on is cut anew from the job itself.
 import { allPages, type BootContext } from './boot.ts';
+import { fanoutOf } from './bundles.ts';
 import { packJobs, type Bundle, type Job, type JobLeg } from './job.ts';
 import { CAN_DELIVER, FAILOVERS_MAX } from './limits.ts';
 import type { Sealed } from './seal.ts';
@@ -43,7 +44,8 @@ function legsOf(context: BootContext, range: Range, without: readonly Guid[]): J
   const candidates = [...members.values()]
     .filter(({ guid }) => !without.includes(guid))
     .map((member) => ({ guid: member.guid, trusted: isTrusted(member) }));
-  return cutRange(range, BOOT_GUID, candidates, config.fanout).flatMap((leg) => {
+  const isInside = [...members.values()].every((member) => isOwn(context, member));
+  return cutRange(range, BOOT_GUID, candidates, fanoutOf(config, isInside)).flatMap((leg) => {
     const member = members.get(leg.to);
     if (!member) return [];
     const outside = isOwn(context, member) ? null : { publicKey: member.publicKey, isTrusted: isTrusted(member) };

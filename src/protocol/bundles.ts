@@ -1,6 +1,8 @@
 // What goes into a handover: whom a range's messages are sent to, and which they are.
+import type { ProtocolConfig } from './config.ts';
 import type { Context } from './effects.ts';
 import type { Bundle, JobLeg } from './job.ts';
+import { FANOUT_INSIDE, FANOUT_OUTSIDE } from './limits.ts';
 import type { Repair } from './repairs.ts';
 import type { Sealed } from './seal.ts';
 import { cutRange } from './tree.ts';
@@ -14,13 +16,19 @@ export function legsOf(context: Context, guid: Guid, range: Range, without: read
   const members = candidates(roster, config.hostedPrefix, range, state.leftAt !== null).filter(
     (member) => !without.includes(member.guid),
   );
-  return cutRange(range, guid, members, config.fanout).flatMap((leg) => {
+  const isInside = members.every((member) => member.inside);
+  return cutRange(range, guid, members, fanoutOf(config, isInside)).flatMap((leg) => {
     const peer = roster.get(leg.to);
     if (!peer) return [];
     const isOwn = isHosted(peer, config.hostedPrefix);
     const outside = isOwn ? null : { publicKey: peer.publicKey, isTrusted: peer.state === 'alive' };
     return { to: leg.to, address: peer.address, range: leg.range, outside };
   });
+}
+
+/** Groups that a range is cut into; `isInside`: all of its members are nodes of this deployment. */
+export function fanoutOf({ fanout }: Pick<ProtocolConfig, 'fanout'>, isInside: boolean): number {
+  return fanout ?? (isInside ? FANOUT_INSIDE : FANOUT_OUTSIDE);
 }
 
 /** Bodies of a repair's unexpired messages by the hops that they have made. */

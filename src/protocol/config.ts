@@ -3,8 +3,8 @@ import type { Millis } from './types.ts';
 
 export interface ProtocolConfig {
   readonly network: string;
-  /** Groups that a range is cut into, 2 or more. */
-  readonly fanout: number;
+  /** Groups that a range is cut into, 2 or more; null: FANOUT_INSIDE or FANOUT_OUTSIDE. */
+  readonly fanout: number | null;
   /** Lifetime of a message whose originator names none. */
   readonly messageTtlMs: Millis;
   /** Failures in a row after which a peer is not sent to any more. */

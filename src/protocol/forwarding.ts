@@ -3,7 +3,6 @@
 // "received" and "sent" loses nothing: after the wake, what is not settled is handed over (again).
 import { backoffMs } from './backoff.ts';
 import { bodiesOf, countLegs, lane, legsOf } from './bundles.ts';
-import { utf8Length } from './canonical.ts';
 import {
   logged,
   type Bringer,
@@ -13,7 +12,7 @@ import {
   type Outcome,
   type Undeliverable,
 } from './effects.ts';
-import { hasRoom } from './expiry.ts';
+import { hasRoom, keep } from './expiry.ts';
 import { stir } from './idle.ts';
 import { packJobs, type Bundle } from './job.ts';
 import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
@@ -76,16 +75,15 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
         ? 'busy'
         : reject('unknown-originator');
     }
-    const size = utf8Length(message.sealed);
-    if (!hasRoom(context, arrivals.size + 1, bytes + size)) return 'busy';
+    if (!hasRoom(context, arrivals.size + 1, bytes + message.bytes)) return 'busy';
     if (bringer && !state.standings.takeOriginated(message.content.originator.guid, now)) return 'busy';
-    bytes += size;
+    bytes += message.bytes;
     const { range, hops } = delivery;
     const from = bringer?.guid ?? delivery.from ?? null;
     arrivals.set(message.id, { message, range, hops, idempotencyKey: null, from });
     return 'new';
   });
-  state.mempool.append([...arrivals.values()], now);
+  keep(context, [...arrivals.values()]);
   if (arrivals.size > 0) stir(context);
   const effects = takeOnRanges(context, repeated);
   // A line a reason, not one a message: a peer must not fill our logs.

@@ -165,6 +165,17 @@ export const DELIVERIES_MAX = 2_000;
 /** One queue message; the platform's limit is 128,000 B less about 100 B of metadata (PLATFORM.md 1.4). */
 export const JOB_BYTES_MAX = 120_000;
 
+/**
+ * Groups that a range is cut into where the operator names no number: whose members are all nodes of one deployment, and any other.
+ * Inside, each hop more costs a queue passage and a row, and calls are cheap: one hop up to 1,025 nodes (measured: docs/protocol.md, Fan-out).
+ * Elsewhere a leg is a signed HTTP call, six at once, so that few of them, whose targets pass messages on, are sooner done (guess).
+ */
+export const FANOUT_INSIDE = 1_024;
+export const FANOUT_OUTSIDE = 64;
+
+/** The most that an operator may choose. */
+export const FANOUT_MAX = 1_024;
+
 /** Legs in one job: bounds the calls that one queue message can cause. */
 export const JOB_LEGS_MAX = 512;
 

@@ -1,6 +1,5 @@
 // The mempool: unexpired messages. A received batch is stored as one row (a segment); ids are kept in memory and rebuilt
 // from the segments' indexes on wake; a segment is dropped whole when its last message has expired.
-import { utf8Length } from './canonical.ts';
 import { sortItems, type SortedItems } from './fingerprint.ts';
 import {
   EXTRA_RANGES_MAX,
@@ -162,19 +161,22 @@ export class Mempool {
     return this.#entries.size + count <= MEMPOOL_MESSAGES_MAX && this.#bytes + bytes <= MEMPOOL_BYTES_MAX;
   }
 
-  /** Stores a batch: one row, more only where it is over the size of a row. Returns the segments' numbers. */
-  append(arrivals: readonly Arrival[], now: Millis): number[] {
+  /**
+   * Stores a batch: one row, more only where it is over the size of a row. The oldest segment's row is written over where all of its
+   * messages have expired: `dropping` hears of each. Returns the segments' numbers.
+   */
+  append(arrivals: readonly Arrival[], now: Millis, dropping?: (entry: Entry) => void): number[] {
     const seqs: number[] = [];
     let batch: Arrival[] = [];
     let bytes = 0;
     const flush = () => {
-      if (batch.length > 0) seqs.push(this.#store(batch, bytes, now));
+      if (batch.length > 0) seqs.push(this.#store(batch, bytes, now, dropping));
       batch = [];
       bytes = 0;
     };
     for (const arrival of arrivals) {
       // The index row is part of the row: about 200 bytes an entry.
-      const size = utf8Length(arrival.message.sealed) + 256;
+      const size = arrival.message.bytes + 256;
       if (bytes + size > SEGMENT_BYTES_MAX) flush();
       batch.push(arrival);
       bytes += size;
@@ -246,25 +248,30 @@ export class Mempool {
         continue;
       }
       this.#table.delete(segment.seq);
-      this.#compared = null;
-      this.#segments.delete(segment.seq);
-      this.#recentChars -= charsOf(this.#recent.get(segment.seq) ?? []);
-      this.#recent.delete(segment.seq);
-      this.#bytes -= segment.bytes;
-      for (const entry of segment.entries) {
-        dropping?.(entry);
-        this.#entries.delete(entry.id);
-        this.#extraRanges.delete(entry.id);
-        if (entry.idempotencyKey !== null) this.#byKey.delete(entry.idempotencyKey);
-        dropped++;
-      }
+      this.#forget(segment, dropping);
+      dropped += segment.entries.length;
     }
     // Also where the last one was damaged and held nothing: its number has been given.
     if (hadLast && !this.#segments.has(last)) this.#meta.set(SEQ_FLOOR, String(last));
     return dropped;
   }
 
-  #store(batch: readonly Arrival[], bytes: number, now: Millis): number {
+  /** A segment that is not in the table any more, or about to be written over. */
+  #forget(segment: Segment, dropping?: (entry: Entry) => void): void {
+    this.#compared = null;
+    this.#segments.delete(segment.seq);
+    this.#recentChars -= charsOf(this.#recent.get(segment.seq) ?? []);
+    this.#recent.delete(segment.seq);
+    this.#bytes -= segment.bytes;
+    for (const entry of segment.entries) {
+      dropping?.(entry);
+      this.#entries.delete(entry.id);
+      this.#extraRanges.delete(entry.id);
+      if (entry.idempotencyKey !== null) this.#byKey.delete(entry.idempotencyKey);
+    }
+  }
+
+  #store(batch: readonly Arrival[], bytes: number, now: Millis, dropping?: (entry: Entry) => void): number {
     const seq = this.#nextSeq;
     const items = batch.map(({ message, range, hops, idempotencyKey, from }): IndexItem => [
       message.id,
@@ -280,7 +287,12 @@ export class Mempool {
     const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
     const bodies = batch.map(({ message }) => message.sealed);
     const index: SegmentIndex = { at: now, bytes, items };
-    this.#table.append({ seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') });
+    const row = { seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') };
+    const oldest = this.#segments.values().next().value;
+    if (oldest && oldest.expiresAt <= now) {
+      this.#table.replace(oldest.seq, row);
+      this.#forget(oldest, dropping);
+    } else this.#table.append(row);
     this.#nextSeq = seq + 1;
     this.#keep(seq, expiresAt, index);
     this.#remember(seq, bodies);

@@ -1,8 +1,8 @@
 // Originating: messages that applications give to a node. The message is drafted, the shell signs it, and it is taken: stored before
 // anybody is told that it was.
-import { toCanonical, utf8Length, type Canonical } from './canonical.ts';
+import { toCanonical, type Canonical } from './canonical.ts';
 import type { Context, Originated, Origination, OriginationError, SignedOrigination } from './effects.ts';
-import { hasRoom } from './expiry.ts';
+import { hasRoom, keep } from './expiry.ts';
 import { stir } from './idle.ts';
 import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
 import type { Arrival } from './mempool.ts';
@@ -55,16 +55,15 @@ export function originate(
       const same = toCanonicalOrNull(before.data) === toCanonicalOrNull(origination.data);
       return same ? ok({ id: before.id, broadcastAt: before.broadcastAt }) : err({ reason: 'key-reused' });
     }
-    const size = utf8Length(message.sealed);
-    if (!hasRoom(context, arrivals.length + 1, bytes + size)) {
+    if (!hasRoom(context, arrivals.length + 1, bytes + message.bytes)) {
       return err({ reason: 'mempool-full', max: MEMPOOL_MESSAGES_MAX });
     }
-    bytes += size;
+    bytes += message.bytes;
     arrivals.push({ message, range: wholeRing(guid), hops: 0, idempotencyKey, from: null });
     if (idempotencyKey !== null) keys.set(idempotencyKey, message);
     return ok({ id: message.id, broadcastAt: message.content.broadcastAt });
   });
-  state.mempool.append(arrivals, context.now);
+  keep(context, arrivals);
   if (arrivals.length > 0) stir(context);
   state.counters.add('originated', arrivals.length);
   return results;

@@ -36,6 +36,8 @@ export interface SegmentTable {
   index(): Iterable<Omit<SegmentRow, 'body'>>;
   body(seq: number): string | null;
   append(row: SegmentRow): void;
+  /** Puts a row into the place of another: billed as one row, where a deletion and an insertion are two. */
+  replace(seq: number, row: SegmentRow): void;
   delete(seq: number): void;
 }
 

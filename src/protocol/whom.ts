@@ -9,6 +9,12 @@ import type { Guid, Millis, Peer, Range } from './types.ts';
 /** Rounds between two probes of a peer in trouble, in the mean, at most (guess: ten minutes with the defaults). */
 const PROBE_ROUNDS_MAX = 8;
 
+/** Somebody that messages are sent to. */
+export interface Recipient extends Candidate {
+  /** A node of this deployment. */
+  readonly inside: boolean;
+}
+
 /** Whether a peer is a node of this deployment: it is called by RPC, and its operator is ours. */
 export function isHosted(peer: { readonly address: string }, hostedPrefix: string): boolean {
   return peer.address.startsWith(hostedPrefix);
@@ -23,11 +29,14 @@ export function candidates(
   hostedPrefix: string,
   range: Range | null = null,
   ignored = false,
-): Candidate[] {
-  const found: Candidate[] = [];
+): Recipient[] {
+  const found: Recipient[] = [];
   for (const peer of range ? roster.peersOn(range) : roster.peers()) {
     if (!isLive(peer.state) && !(ignored && peer.state === 'ignored')) continue;
-    if (canDeliver(peer, hostedPrefix)) found.push({ guid: peer.guid, trusted: peer.state === 'alive' });
+    const inside = isHosted(peer, hostedPrefix);
+    if (inside || peer.capabilities.includes(CAN_DELIVER)) {
+      found.push({ guid: peer.guid, trusted: peer.state === 'alive', inside });
+    }
   }
   return found;
 }

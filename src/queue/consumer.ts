@@ -27,31 +27,45 @@ const BUSY_TRIES_MAX = 4;
 /** Times that a leg of the boot node's is tried. */
 const BOOT_TRIES_MAX = 4;
 
+/** Jobs of a full batch: `max_batch_size` in wrangler.toml, the most that the platform has. */
+const BATCH_JOBS_MAX = 100;
+
 /** How one queue is worked off. */
 export interface Lane {
   /** Calls under way at once. */
   readonly callsMax: number;
+  /** Bytes of all calls under way: each holds a copy of its messages. */
+  readonly underWayBytesMax: number;
   /** Bytes of one call's messages, escaped as JSON has them where they are sent in JSON. */
   readonly callBytesMax: number;
   readonly callDeliveriesMax: number;
   /** When a batch stops to begin calls: what is left is put back. Null: never. */
   readonly budgetMs: Millis | null;
+  /** Longest rest after a batch of several jobs. */
+  readonly restMsMax: Millis;
 }
 
-/** Nodes of this deployment, by RPC. Durable Object calls do not count to the six connections. */
+/**
+ * Nodes of this deployment, by RPC. Durable Object calls do not count to the six connections, and whoever is called later has the message later:
+ * all are called at once, as far as the isolate's 128 MB allow.
+ */
 export const INSIDE: Lane = {
-  callsMax: 64,
+  callsMax: 1_024,
+  underWayBytesMax: 16_000_000,
   callBytesMax: 4_000_000,
   callDeliveriesMax: DELIVERIES_MAX,
   budgetMs: null,
+  restMsMax: 250,
 };
 
 /** Peers outside, by HTTP. Six connections at once (PLATFORM.md 1.5). However many hang, a batch ends within the platform's 15 minutes. */
 export const OUTSIDE: Lane = {
   callsMax: 6,
+  underWayBytesMax: 6 * BODY_BYTES_MAX,
   callBytesMax: BODY_BYTES_MAX - 8_192,
   callDeliveriesMax: DELIVERIES_CALL_MAX,
   budgetMs: 60_000,
+  restMsMax: 0,
 };
 
 /** Pause before jobs that a batch had no time for are looked at again. */
@@ -79,6 +93,7 @@ export interface ConsumerPorts {
   /** A message that is no job: counted, never delivered. */
   unreadable(reason: string): Promise<void>;
   now(): Millis;
+  rest(ms: Millis): Promise<void>;
   log(...line: LogLine): void;
 }
 
@@ -100,7 +115,8 @@ interface JobInHand {
 
 /** Handles a batch. Each message of it is acknowledged or retried by its own. */
 export async function consume(messages: readonly QueueMessage[], lane: Lane, ports: ConsumerPorts): Promise<void> {
-  const until = lane.budgetMs === null ? Infinity : ports.now() + lane.budgetMs;
+  const began = ports.now();
+  const until = lane.budgetMs === null ? Infinity : began + lane.budgetMs;
   const jobs: JobInHand[] = [];
   for (const message of messages) {
     const decoded = decodeJob(message.body);
@@ -113,12 +129,23 @@ export async function consume(messages: readonly QueueMessage[], lane: Lane, por
   }
   for (const slice of slices(jobs)) {
     const calls = [...groupByTarget(slice).values()].flatMap((items) => splitCalls(items, lane)).sort(trustedFirst);
-    await runPool(calls, lane.callsMax, async (call) => {
-      if (ports.now() < until) await deliver(call, ports);
-      else for (const item of call) markMissed(item, 'postponed');
+    await runPool(calls, atOnce(calls, lane), async ({ items }) => {
+      if (ports.now() < until) await deliver(items, ports);
+      else for (const item of items) markMissed(item, 'postponed');
     });
     for (const hand of slice) await settle(hand.message, () => passOn(hand, ports), ports);
   }
+  await rest(messages.length, began, lane, ports);
+}
+
+/**
+ * Under load the consumer rests for as long as it has worked: what comes meanwhile goes with the next batch, and a batch costs each node
+ * one call, one transaction and one row, however many messages are in it. One job alone makes nobody wait, and a backlog waits for nothing.
+ */
+async function rest(jobs: number, began: Millis, lane: Lane, ports: ConsumerPorts): Promise<void> {
+  if (jobs === 1 || jobs === BATCH_JOBS_MAX) return;
+  const ms = Math.min(lane.restMsMax, ports.now() - began);
+  if (ms > 0) await ports.rest(ms);
 }
 
 /** Cuts a batch of jobs so that the deliveries in hand at once fit the memory of an isolate. A job is never cut. */
@@ -155,21 +182,30 @@ function groupByTarget(jobs: readonly JobInHand[]): Map<string, Item[]> {
   return byTarget;
 }
 
+/** What one target gets at once. */
+interface Call {
+  readonly items: Item[];
+  bytes: number;
+}
+
 /** Cuts what one target gets into calls of bounded size. */
-function splitCalls(items: readonly Item[], lane: Lane): Item[][] {
-  const calls: Item[][] = [];
-  let bytes = Infinity;
+function splitCalls(items: readonly Item[], lane: Lane): Call[] {
+  const calls: Call[] = [];
   for (const item of items) {
     const size = callBytes(item);
-    bytes += size;
     const call = calls.at(-1);
-    if (call && bytes <= lane.callBytesMax && call.length < lane.callDeliveriesMax) call.push(item);
-    else {
-      calls.push([item]);
-      bytes = size;
-    }
+    if (call && call.bytes + size <= lane.callBytesMax && call.items.length < lane.callDeliveriesMax) {
+      call.items.push(item);
+      call.bytes += size;
+    } else calls.push({ items: [item], bytes: size });
   }
   return calls;
+}
+
+/** How many of these calls may be under way at once; they are of about one size, since most messages go to everybody. */
+function atOnce(calls: readonly Call[], lane: Lane): number {
+  const largest = calls.reduce((most, { bytes }) => Math.max(most, bytes), 1);
+  return Math.min(lane.callsMax, Math.max(1, Math.floor(lane.underWayBytesMax / largest)));
 }
 
 /** What a delivery takes in a call: outside it is JSON in JSON, with what is around it. */
@@ -178,8 +214,8 @@ function callBytes({ leg, delivery }: Item): number {
 }
 
 /** Those that never proved to be there come last: they may all be gone, and others must not wait for that. */
-function trustedFirst(a: readonly Item[], b: readonly Item[]): number {
-  const rank = (call: readonly Item[]) => (call[0]?.leg.outside?.isTrusted === false ? 1 : 0);
+function trustedFirst(a: Call, b: Call): number {
+  const rank = ({ items }: Call) => (items[0]?.leg.outside?.isTrusted === false ? 1 : 0);
   return rank(a) - rank(b);
 }
 

@@ -29,7 +29,7 @@ import type {
 } from '../protocol/effects.ts';
 import type { Sender } from '../protocol/job.ts';
 import { draftFarewell } from '../protocol/leaving.ts';
-import type { Draft } from '../protocol/message.ts';
+import { rememberMessage, type Draft } from '../protocol/message.ts';
 import { draft } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
@@ -82,9 +82,9 @@ export class LiveNode implements NodeCalls {
         setAlarm: (at) => host.setAlarm(at),
         perform: (effect) => this.#effects.perform(effect),
         arrived: () => {
-          void this.#follow(async () => host.arrived?.());
-          void this.#follow(async () => this.#events.arrived());
-          void this.#follow(async () => this.#beacon?.arrived());
+          this.#attempt(() => host.arrived?.());
+          this.#attempt(() => this.#events.arrived());
+          this.#attempt(() => this.#beacon?.arrived());
         },
       },
     });
@@ -143,7 +143,7 @@ export class LiveNode implements NodeCalls {
   /** The alarm rang. Throws where what is due could not be done: it stays due. */
   alarm(): void {
     this.running().alarmRang();
-    void this.#follow(async () => this.#beacon?.look());
+    this.#attempt(() => this.#beacon?.look());
   }
 
   async tenure(): Promise<Surveyed> {
@@ -161,7 +161,7 @@ export class LiveNode implements NodeCalls {
   #take(input: Extract<Input, { type: 'deliver' }>): readonly Outcome[] {
     const reply = this.running().submit(input);
     if (reply.type !== 'delivered') return [];
-    void this.#follow(async () => this.#beacon?.repeated(reply.repeated));
+    this.#attempt(() => this.#beacon?.repeated(reply.repeated));
     return reply.outcomes;
   }
 
@@ -323,6 +323,7 @@ export class LiveNode implements NodeCalls {
 
   async #signed(drafted: Draft): Promise<SignedOrigination> {
     const message = await signMessage(this.#identity.signer, drafted);
+    rememberMessage(message);
     return { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
   }
 
@@ -364,11 +365,21 @@ export class LiveNode implements NodeCalls {
 
   /** Runs a call whose outcome comes back as an input. What fails beyond that is our own bug: logged, a timer stands behind it. */
   #follow(call: () => Promise<void>): Promise<void> {
-    const followed = call().catch((cause: unknown) => {
-      if (this.#isClosed) return;
-      this.#host.log('input_failed', { reason: reasonOf(cause) });
-    });
+    const followed = call().catch((cause: unknown) => this.#failed(cause));
     this.#host.keep(followed);
     return followed;
+  }
+
+  /** The same for what is done at once: readers must not keep anything from its end, nor each other. */
+  #attempt(call: () => void): void {
+    try {
+      call();
+    } catch (cause) {
+      this.#failed(cause);
+    }
+  }
+
+  #failed(cause: unknown): void {
+    if (!this.#isClosed) this.#host.log('input_failed', { reason: reasonOf(cause) });
   }
 }

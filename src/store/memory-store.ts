@@ -58,6 +58,19 @@ class Rows<K, V> {
     this.map.delete(key);
   }
 
+  /** A row under another key, counted as one. */
+  replace(key: K, next: K, value: V): void {
+    const before = this.map.get(key);
+    if (before === undefined) throw new Error(`segment ${String(key)} does not exist`);
+    if (this.map.has(next)) throw new Error(`segment ${String(next)} exists`);
+    this.#journal.record(() => {
+      this.map.delete(next);
+      this.map.set(key, before);
+    });
+    this.map.delete(key);
+    this.map.set(next, value);
+  }
+
   ascending(order: (value: V) => number): V[] {
     return [...this.map.values()].sort((a, b) => order(a) - order(b));
   }
@@ -85,6 +98,9 @@ function segmentTable(journal: Journal): SegmentTable {
     append(row) {
       if (rows.map.has(row.seq)) throw new Error(`segment ${row.seq} exists`);
       rows.set(row.seq, row);
+    },
+    replace(seq, row) {
+      rows.replace(seq, row.seq, row);
     },
     delete: (seq) => rows.delete(seq),
   };

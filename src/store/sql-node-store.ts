@@ -24,6 +24,12 @@ export function openSqlNodeStore(sql: Sql): NodeStore {
       append({ seq, expiresAt, index, body }) {
         sql.all('INSERT INTO segments (seq, expires_at, idx, body) VALUES (?, ?, ?, ?)', seq, expiresAt, index, body);
       },
+      replace(before, { seq, expiresAt, index, body }) {
+        const update = 'UPDATE segments SET seq = ?, expires_at = ?, idx = ?, body = ? WHERE seq = ?';
+        const rows = sql.rowsWritten();
+        sql.all(update, seq, expiresAt, index, body, before);
+        if (sql.rowsWritten() === rows) throw new Error(`segment ${before} does not exist`);
+      },
       delete(seq) {
         sql.all('DELETE FROM segments WHERE seq = ?', seq);
       },

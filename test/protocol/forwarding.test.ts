@@ -218,6 +218,25 @@ describe('ranges', () => {
 describe('what is handed over', () => {
   const spread = (machine: Machine) => machine.delivery({}, { range: { from: SELF - 1, to: SELF } });
 
+  const targets = (machine: Machine) => {
+    machine.take();
+    machine.submit({ type: 'deliver', deliveries: [spread(machine)], newest: null, bringer: null });
+    const [handover] = only(machine.take(), 'hand-over');
+    return [...(handover?.jobs ?? []), ...(handover?.outbound ?? [])].flatMap(({ bundles }) =>
+      bundles.flatMap(({ legs }) => legs),
+    ).length;
+  };
+
+  it.each([
+    ['in one hop among nodes of one deployment', null, 0, 100],
+    ['by 64 delegates where any member is elsewhere', null, 1, 64],
+    ['by as many as the operator says', 5, 0, 5],
+  ])('goes on %s', (_what, fanout, elsewhere, legs) => {
+    const others = Array.from({ length: 100 - elsewhere }, (_unused, index) => member(index + 20));
+    const peers = Array.from({ length: elsewhere }, (_unused, index) => outsider(index + 200));
+    expect(targets(new Machine([...others, ...peers], { fanout }))).toBe(legs);
+  });
+
   it('goes to peers outside in jobs of their own', () => {
     const machine = new Machine([member(1), member(2), outsider(7), outsider(8)], { fanout: 8 });
     machine.trust(7);

@@ -186,6 +186,16 @@ describe('messages that expire before the handler takes them', () => {
     expect(of.state.counters.get('handler_missed')).toBe(3);
   });
 
+  it('also where a message that comes is stored in their place', () => {
+    const of = machine();
+    arrive(of, 3, 5_000);
+    failed(of, '1');
+    of.now = NOW + 6_000;
+    const { effects } = arrive(of);
+    expect([of.state.mempool.size, of.state.counters.get('messages_expired')]).toEqual([1, 3]);
+    expect(lines(effects, 'handler_missed').map(({ fields }) => fields['messages'])).toEqual([3]);
+  });
+
   it('are not those that it took', () => {
     const of = machine({ syncIntervalMs: 1_000, syncJitterMs: 0 });
     arrive(of, 3, 5_000);

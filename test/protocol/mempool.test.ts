@@ -101,6 +101,34 @@ describe('mempool', () => {
     expect(mempool.bytes).toBe(0);
   });
 
+  it('writes a new segment over the oldest whose messages have all expired: one row instead of two', () => {
+    const store = createMemoryNodeStore();
+    const mempool = open(store);
+    mempool.append([arrival(1, 1_000), arrival(2, 5_000)], NOW);
+    mempool.append([arrival(3)], NOW);
+    const before = store.rowsWritten();
+    const dropped: string[] = [];
+    mempool.append([arrival(4)], NOW + 4_999, ({ id }) => dropped.push(id));
+    expect([dropped, [...store.segments.index()].map(({ seq }) => seq)]).toEqual([[], [1, 2, 3]]);
+    mempool.append([arrival(5)], NOW + 5_000, ({ id }) => dropped.push(id));
+    expect([...store.segments.index()].map(({ seq }) => seq)).toEqual([2, 3, 4]);
+    expect(store.rowsWritten() - before).toBe(2);
+    expect(dropped).toEqual([arrival(1, 1_000), arrival(2, 5_000)].map(({ message }) => message.id));
+    expect(dropped.map((id) => mempool.get(id))).toEqual([null, null]);
+    for (const pool of [mempool, open(store)]) {
+      expect(readAll(pool, 10, NOW + 5_000)).toEqual([3, 4, 5]);
+      expect([pool.size, pool.firstSeq, pool.lastSeq]).toEqual([3, 2, 4]);
+    }
+    expect(mempool.bytes).toBe(open(store).bytes);
+  });
+
+  it('gives no number twice, also where the only segment is written over', () => {
+    const store = createMemoryNodeStore();
+    open(store).append([arrival(1, 1_000)], NOW);
+    expect(open(store).append([arrival(2)], NOW + 1_000)).toEqual([2]);
+    expect(readAll(open(store), 10, NOW + 1_000)).toEqual([2]);
+  });
+
   it('is full at its limits of messages and bytes', () => {
     const mempool = open(createMemoryNodeStore());
     expect(mempool.hasRoom(MEMPOOL_MESSAGES_MAX, MEMPOOL_BYTES_MAX)).toBe(true);

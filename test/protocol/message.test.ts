@@ -50,7 +50,8 @@ describe('messages', () => {
         const { id, sealed, content: sent } = composed(data, nonce);
         const decoded = decodeMessage(sealed, 'test', NOW);
         const received = { ...sent, data: JSON.parse(JSON.stringify(data)) as JsonObject };
-        expect(decoded.ok && decoded.value).toEqual({ id, sealed, content: received });
+        const bytes = new TextEncoder().encode(sealed).length;
+        expect(decoded.ok && decoded.value).toEqual({ id, sealed, bytes, content: received });
         expect(decodeStored(sealed)).toEqual(received);
       }),
     );

@@ -58,7 +58,7 @@ describe('roster', () => {
     const known = roster([1]);
     expect(known.failed(1, NOW)).toBe('suspect');
     expect(isLive('suspect')).toBe(true);
-    expect(candidates(known, HOSTED)).toEqual([{ guid: 1, trusted: false }]);
+    expect(candidates(known, HOSTED)).toEqual([{ guid: 1, trusted: false, inside: true }]);
     known.failed(1, NOW + 10_000);
     expect(known.failed(1, NOW + 20_000)).toBe('ignored');
     expect(isLive('ignored')).toBe(false);

@@ -73,11 +73,11 @@ describe('messages are sent to', () => {
     const known = oneOfEach();
     const found = candidates(known, HOSTED).sort((a, b) => a.guid - b.guid);
     expect(found).toEqual([
-      { guid: 1, trusted: true },
-      { guid: 2, trusted: false },
-      { guid: 3, trusted: false },
-      { guid: 4, trusted: true },
-      { guid: 5, trusted: false },
+      { guid: 1, trusted: true, inside: true },
+      { guid: 2, trusted: false, inside: false },
+      { guid: 3, trusted: false, inside: false },
+      { guid: 4, trusted: true, inside: false },
+      { guid: 5, trusted: false, inside: false },
     ]);
   });
 

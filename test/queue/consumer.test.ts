@@ -69,6 +69,7 @@ function ports(answers: Record<string, Outcome | Error | ((delivery: Delivery) =
     reported: [] as unknown[],
     unreadable: 0,
     events: [] as string[],
+    rests: [] as number[],
     queueFails: false,
     time: 0,
   };
@@ -95,10 +96,43 @@ function ports(answers: Record<string, Outcome | Error | ((delivery: Delivery) =
       seen.reported.push(args);
     },
     now: () => seen.time,
+    rest: async (ms) => void seen.rests.push(ms),
     log: (...[event]) => void seen.events.push(event),
   };
   return { seen, made };
 }
+
+describe('the rest after a batch', () => {
+  const batch = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      message(encodeJob(job([{ bodies: bodies(`m${index}`), legs: [leg(2)] }]))),
+    );
+  const after = async (jobs: number, workMs: number, lane = INSIDE) => {
+    const { seen, made } = ports();
+    const deliver = made.deliver;
+    made.deliver = (...call) => {
+      seen.time += workMs;
+      return deliver(...call);
+    };
+    await consume(batch(jobs), lane, made);
+    return seen.rests;
+  };
+
+  it('is as long as the batch took, within bounds, so that under load more messages share a call and a row', async () => {
+    expect(await after(2, 40)).toEqual([40]);
+    expect(await after(99, 4_000)).toEqual([250]);
+  });
+
+  it('is none where a job came alone, where more are waiting, or where a batch takes no time', async () => {
+    expect(await after(1, 40)).toEqual([]);
+    expect(await after(100, 40)).toEqual([]);
+    expect(await after(2, 0)).toEqual([]);
+  });
+
+  it('is none towards peers outside, whose calls take long as it is', async () => {
+    expect(await after(2, 40, OUTSIDE)).toEqual([]);
+  });
+});
 
 describe('delivery consumer', () => {
   it('makes one call a target, whatever the number of jobs, and acknowledges what was delivered', async () => {
@@ -301,9 +335,11 @@ describe('delivery consumer, to peers outside', () => {
   });
 
   it.each([
-    ['outside', OUTSIDE, 6],
-    ['inside', INSIDE, 64],
-  ] as const)('%s: so many calls at once, not more', async (_name, of, max) => {
+    ['outside', OUTSIDE, 200, ['a'], 6],
+    ['inside', INSIDE, 1_500, ['a'], 1_024],
+    // Each holds a copy of what it brings.
+    ['inside, of 300 kB each', INSIDE, 200, Array.from('abcdef', (name) => name.repeat(50_000)), 53],
+  ] as const)('%s: so many calls at once, not more', async (_name, of, targets, names, max) => {
     const { made } = ports();
     let open = 0;
     let most = 0;
@@ -318,9 +354,16 @@ describe('delivery consumer, to peers outside', () => {
       open--;
       return ['new'];
     };
-    const legs = Array.from({ length: 200 }, (_unused, index) => legOut(index + 2));
-    const batch = consume([message(encodeJob(job([{ legs }])))], of, made);
-    for (let turn = 0; turn < 5_000; turn++) {
+    const legs = Array.from({ length: targets }, (_unused, index) =>
+      of === INSIDE ? leg(index + 2) : legOut(index + 2),
+    );
+    const batches = packJobs('test', from, [{ bodies: bodies(...names), legs, hops: 1, attempt: 0, without: [] }]);
+    const batch = consume(
+      batches.map((packed) => message(encodeJob(packed))),
+      of,
+      made,
+    );
+    for (let turn = 0; turn < 20_000; turn++) {
       await Promise.resolve();
       if (turn % 10 === 9) waiting.shift()?.();
     }

@@ -8,6 +8,13 @@ export type WithStore<S> = (use: (store: S) => void) => Promise<void>;
 /** Opens the same storage again, as after an eviction; null where storage ends with the object. */
 export type Reopened<S> = ((first: (store: S) => void, then: (store: S) => void) => Promise<void>) | null;
 
+const segment = (seq: number) => ({
+  seq,
+  expiresAt: 1_700_000_000_000 + seq,
+  index: `i${seq}`,
+  body: `b${seq}\n€`,
+});
+
 export function describeNodeStore(name: string, withStore: WithStore<NodeStore>, reopened: Reopened<NodeStore>): void {
   describe(`node store: ${name}`, () => {
     it('meta: unset is null, the last value stays', () =>
@@ -52,20 +59,27 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
 
     it('segments: index without bodies in ascending order, bodies one by one, a number only once', () =>
       withStore(({ segments }) => {
-        const row = (seq: number) => ({
-          seq,
-          expiresAt: 1_700_000_000_000 + seq,
-          index: `i${seq}`,
-          body: `b${seq}\n€`,
-        });
-        for (const seq of [1, 2, 11, 10]) segments.append(row(seq));
+        for (const seq of [1, 2, 11, 10]) segments.append(segment(seq));
         expect([...segments.index()].map(({ seq }) => seq)).toEqual([1, 2, 10, 11]);
         expect([...segments.index()][3]).toEqual({ seq: 11, expiresAt: 1_700_000_000_011, index: 'i11' });
         expect(segments.body(10)).toBe('b10\n€');
         expect(segments.body(3)).toBeNull();
-        expect(() => segments.append(row(10))).toThrow(/UNIQUE|exists/);
+        expect(() => segments.append(segment(10))).toThrow(/UNIQUE|exists/);
         segments.delete(10);
         expect(segments.body(10)).toBeNull();
+      }));
+
+    it('segments: a row takes the place of another, billed as one', () =>
+      withStore(({ segments, rowsWritten }) => {
+        for (const seq of [1, 2]) segments.append(segment(seq));
+        const before = rowsWritten();
+        segments.replace(1, segment(3));
+        expect(rowsWritten() - before).toBe(1);
+        expect([...segments.index()].map(({ seq }) => seq)).toEqual([2, 3]);
+        expect([segments.body(1), segments.body(3)]).toEqual([null, 'b3\n€']);
+        expect(() => segments.replace(1, segment(4))).toThrow(/does not exist/);
+        expect(() => segments.replace(2, segment(3))).toThrow(/UNIQUE|exists/);
+        expect([...segments.index()].map(({ seq }) => seq)).toEqual([2, 3]);
       }));
 
     it('segments: a row of a megabyte comes back whole', () =>

@@ -114,6 +114,17 @@ describe('rows written', () => {
     expect(await rowsOfDueRound(7, 'UPDATE segments SET expires_at = 1')).toBe(documented('a sync round') + expired);
   });
 
+  it('by a segment that takes the place of an expired one', async () => {
+    await runInDurableObject(bindings.NODES.get(bindings.NODES.newUniqueId()), (_, state) => {
+      const store = openSqlNodeStore(openDurableSql(state.storage));
+      const row = { expiresAt: 1, index: '{}', body: 'x'.repeat(5_000) };
+      store.segments.append({ seq: 1, ...row });
+      const before = store.rowsWritten();
+      store.segments.replace(1, { seq: 2, ...row });
+      expect(store.rowsWritten() - before).toBe(documented('a segment written over an expired one'));
+    });
+  });
+
   it('by peers learned', async () => {
     await runInDurableObject(bindings.NODES.get(bindings.NODES.newUniqueId()), (_, state) => {
       const store = openSqlNodeStore(openDurableSql(state.storage));
