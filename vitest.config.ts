@@ -25,6 +25,11 @@ const WORKER_VARIABLES = {
   BEACON: 'off',
 };
 
+/** A project of tests in Node.js. What they are answered is held against the API's document; in workerd their own `serve` sees to that. */
+function nodeProject<T extends object>(name: string, test: T) {
+  return { test: { name, environment: 'node' as const, setupFiles: ['test/support/watch-fetch.ts'], ...test } };
+}
+
 /** A project of tests in workerd. */
 function workerProject(
   name: string,
@@ -47,15 +52,11 @@ function workerProject(
 export default defineConfig({
   test: {
     projects: [
-      {
-        test: {
-          name: 'protocol',
-          environment: 'node',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/worker/**', 'test/e2e/**'],
-          testTimeout: 30_000,
-        },
-      },
+      nodeProject('protocol', {
+        include: ['test/**/*.test.ts'],
+        exclude: ['test/worker/**', 'test/e2e/**'],
+        testTimeout: 30_000,
+      }),
       workerProject(
         'worker',
         { include: ['test/worker/**/*.test.ts'], exclude: ['test/worker/beacon*.test.ts'] },
@@ -66,17 +67,13 @@ export default defineConfig({
         { include: ['test/worker/beacon*.test.ts'] },
         { ...WORKER_VARIABLES, BEACON: 'on' },
       ),
-      {
-        test: {
-          name: 'e2e',
-          environment: 'node',
-          include: ['test/e2e/**/*.test.ts'],
-          // Each starts workerd processes of its own, and waits for much of its time: two at once, no more, or they starve each other.
-          maxWorkers: 2,
-          testTimeout: 300_000,
-          hookTimeout: 120_000,
-        },
-      },
+      nodeProject('e2e', {
+        include: ['test/e2e/**/*.test.ts'],
+        // Each starts workerd processes of its own, and waits for much of its time: two at once, no more, or they starve each other.
+        maxWorkers: 2,
+        testTimeout: 300_000,
+        hookTimeout: 120_000,
+      }),
     ],
   },
 });

@@ -1,5 +1,5 @@
 // Gateways that note what they are asked and answer what a test tells them to.
-import { checkAnswer } from '../../bench/answers.ts';
+// oxlint-disable-next-line no-restricted-imports -- this is where it is watched
 import { createApp } from '../../src/api/app.ts';
 import type { ApiConfig } from '../../src/api/env.ts';
 import type {
@@ -17,6 +17,7 @@ import { logEntry } from '../../src/protocol/log-line.ts';
 import type { Allocation } from '../../src/protocol/store.ts';
 import type { JsonObject, Member, Peer, StoredMessage } from '../../src/protocol/types.ts';
 import { handSigned, newKey } from '../crypto/hand-signed.ts';
+import { checkAnswer } from '../support/answers.ts';
 import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
 
 export const TOKEN = 'a-token-for-these-tests';
@@ -293,8 +294,7 @@ function checked(app: ReturnType<typeof createApp>): ReturnType<typeof createApp
   const request = app.request;
   app.request = async (input, init, ...rest) => {
     const response = await request(input, init, ...rest);
-    const [method, url] = input instanceof Request ? [input.method, input.url] : [init?.method, String(input)];
-    await checkAnswer((method ?? 'GET').toUpperCase(), url, response);
+    await checkAnswer(input, init, response);
     return response;
   };
   return app;

@@ -1,7 +1,7 @@
 // The document is what is served: as OpenAPI 3.1 wants it, and with every route.
 import { describe, expect, test } from 'vitest';
 import type { JsonObject, JsonValue } from '../../src/protocol/types.ts';
-import { checkAnswer } from '../../bench/answers.ts';
+import { checkAnswer } from '../support/answers.ts';
 import { BOOT, NODE, setUp } from './fakes.ts';
 
 const PROBLEM = { 'Content-Type': 'application/problem+json' };
@@ -148,5 +148,5 @@ test.each([
   ['another media type', 'GET', '/metrics', Response.json('x'), /application\/json is not/],
   ['a problem that is none', 'GET', '/nowhere', new Response('{}', { status: 404, headers: PROBLEM }), /type/],
 ] as const)('an answer with %s is found to differ from the document', async (_name, method, path, response, fault) => {
-  await expect(checkAnswer(method, `${NODE}${path}`, response)).rejects.toThrow(fault);
+  await expect(checkAnswer(`${NODE}${path}`, { method }, response)).rejects.toThrow(fault);
 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createClient } from '../../src/cli/client.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 let answer = { status: 200, type: 'text/plain', body: '' };
 const server = createServer((_request, response) => {
@@ -19,7 +20,8 @@ afterEach(() => {
 
 function client(token: string | null = null) {
   // Safe: a server that listens on TCP has an address with a port.
-  return createClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token });
+  const url = isNoneOfOurs(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  return createClient({ url, token });
 }
 
 test.each([

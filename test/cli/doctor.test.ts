@@ -9,6 +9,7 @@ import type { Facts, NodeFacts } from '../../src/cli/doctor-facts.ts';
 import { metricsOf } from '../../src/cli/metrics-text.ts';
 import type { NodeStatus } from '../../src/cli/schemas.ts';
 import { printed } from '../support/printed.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 const URL_OF = 'https://pychain.example.com';
 const NOW = 1_795_377_600;
@@ -304,7 +305,7 @@ describe('the command', () => {
       : [404, 'application/problem+json', { type: 'urn:pychain:problem:not-found' }];
     response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body));
   });
-  const base = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const base = () => isNoneOfOurs(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const run = async (token?: string) => {
     let code: unknown;
     const options = { json: true, probe: token !== undefined, timeout: '1', token };

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findTarget } from '../../src/cli/target.ts';
 import * as state from '../../src/cli/state-folder.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -119,7 +120,7 @@ describe('which network a command speaks to', () => {
       server.close();
     });
     // Safe: a server that listens on TCP has an address with a port.
-    const serverUrl = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const serverUrl = () => isNoneOfOurs(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     const broadcast = async (url: string | undefined) => {
       const { client } = await findTarget({ url }, { STORAGE_DIR: dir });
       return client.broadcast(1, { data: {} }, null);

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findNode } from '../../src/cli/target.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 let folder: string;
 let answer: { readonly status: number; readonly body: object };
@@ -36,7 +37,7 @@ const ANY = { isBootAllowed: true, slot: 1 };
 
 async function nodeFor(text: string | undefined, wish: { isBootAllowed: boolean; slot: number | null } = ANY) {
   // Safe: a server that listens on TCP has an address with a port.
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = isNoneOfOurs(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   return (await findNode(text, wish, { url }, { STORAGE_DIR: folder })).node;
 }
 

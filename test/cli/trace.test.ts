@@ -7,6 +7,7 @@ import type { CoverageDetail } from '../../src/cli/beacon-schemas.ts';
 import { trace } from '../../src/cli/trace.ts';
 import { coverageLines } from '../../src/cli/trace-view.ts';
 import { printed } from '../support/printed.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 const ID = 'ab'.repeat(32);
 
@@ -116,7 +117,7 @@ describe('the command', () => {
 
   test('asks the beacon, and nobody else', async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const url = isNoneOfOurs(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
     const lines = await printed(() => trace(ID, { url, json: false }));
     expect(lines).toEqual(coverageLines(coverage(TREE)));
     expect(asked).toEqual(['/api/v1/status', `/api/v1/beacon/messages/${ID}`]);

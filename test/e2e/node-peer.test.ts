@@ -1,6 +1,8 @@
 // `pychain node`: nodes in processes of their own, in a network whose other nodes and boot node are a deployment's.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { get } from 'node:http';
+// oxlint-disable-next-line no-restricted-imports -- fetch takes no Upgrade
+import { get, type IncomingMessage } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +17,7 @@ import {
 } from '../../bench/network.ts';
 import { startNode, type NodeProcess, type NodeProcessOptions } from '../../bench/node-process.ts';
 import { freePort } from '../../src/cli/ports.ts';
+import { watch } from '../support/watch-fetch.ts';
 
 const NODES = 4;
 const VARS = {
@@ -221,14 +224,13 @@ describe('a node in a process of its own', () => {
   });
 
   it('streams what comes as Server-Sent Events, which end with it, and says that it has no WebSockets', async () => {
-    const socket = await new Promise<number | undefined>((resolve, reject) => {
-      const headers = { Connection: 'Upgrade', Upgrade: 'websocket' };
-      get(`${peer.url}/api/v1/stream`, { headers }, (answer) => {
-        answer.resume();
-        resolve(answer.statusCode);
-      }).on('error', reject);
+    const url = `${peer.url}/api/v1/stream`;
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(url, { headers: { Connection: 'Upgrade', Upgrade: 'websocket' } }, resolve).on('error', reject);
     });
-    expect(socket).toBe(404);
+    const { statusCode: status = 0, headers } = answer;
+    watch(url, undefined, new Response(await textOf(answer), { status, headers: headers as Record<string, string> }));
+    expect(status).toBe(404);
     const stream = await fetch(`${peer.url}/api/v1/stream?cursor=now`);
     const id = await broadcast(network, 1, { to: 'a reader' });
     let text = '';

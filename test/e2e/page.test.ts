@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Page, Response as Answer } from 'playwright-core';
 import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/network.ts';
 import { Peers } from '../../bench/peers.ts';
 import { startBrowser } from '../../bench/page/browser.ts';
@@ -10,6 +10,7 @@ import { FAKE_TOKEN, FakeNetwork, type FakeOptions } from '../../bench/page/fake
 import { FIRST_LOAD_BYTES_MAX, firstLoadBytes } from '../../bench/page/speed.ts';
 import { buildDashboard } from '../../src/cli/page-build.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { isNoneOfOurs, watch } from '../support/watch-fetch.ts';
 
 const NODES = 4;
 const IN_TURN = { concurrent: false };
@@ -29,6 +30,8 @@ async function open(url: string, colorScheme: 'light' | 'dark' = 'light') {
   const page = await context.newPage();
   page.setDefaultTimeout(40_000);
   const complaints: string[] = [];
+  const answers: Promise<void>[] = [];
+  page.on('response', (answer) => answers.push(watchAnswer(answer)));
   const { host } = new URL(url);
   page.on('request', (request) => {
     if (new URL(request.url()).host !== host) complaints.push(`it asked ${request.url()}`);
@@ -42,9 +45,19 @@ async function open(url: string, colorScheme: 'light' | 'dark' = 'light') {
   await page.goto(url);
   const close = async () => {
     await context.close();
+    await Promise.all(answers);
     expect(complaints).toEqual([]);
   };
   return { page, close };
+}
+
+/** What the page is answered is held against the document too, but for what it cut off or was not asked for in time: that has no text. */
+async function watchAnswer(answer: Answer): Promise<void> {
+  const [status, headers] = [answer.status(), answer.headers()];
+  const isJson = headers['content-type']?.includes('json') ?? false;
+  const text = isJson ? await answer.text().catch(() => null) : null;
+  if (isJson && text === null) return;
+  watch(answer.url(), { method: answer.request().method() }, new Response(text, { status, headers }));
 }
 
 async function giveToken(page: Page, token: string): Promise<void> {
@@ -180,6 +193,7 @@ describe.concurrent('a made-up network with a beacon', () => {
   const start = async (options: Partial<FakeOptions> = {}) => {
     const network = await FakeNetwork.start({ nodes: 24, fanout: 4, page: folder, ...options });
     started.push(network);
+    isNoneOfOurs(network.url);
     return network;
   };
 

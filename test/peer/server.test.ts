@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CLIENT_HEADER, serve, type Listening, type ServeOptions } from '../../src/peer/server.ts';
+import { isNoneOfOurs } from '../support/watch-fetch.ts';
 
 const ADDRESS = 'https://me.example.org';
 
@@ -26,7 +27,7 @@ async function start(changes: Partial<ServeOptions> = {}): Promise<{ url: string
     ...changes,
   });
   const { port } = listening;
-  return { url: `http://127.0.0.1:${port}`, port, seen };
+  return { url: isNoneOfOurs(`http://127.0.0.1:${port}`), port, seen };
 }
 
 /** A request as it is on the wire. */

@@ -1,6 +1,7 @@
 // A client of the original pychain, as SEED.md section 4 has it: its words, its order of checks, its numbers, and what it is strict about.
 // One host each: an address of 127.0.0.0/8, all at the same port, where the original has 80.
 import { once } from 'node:events';
+// oxlint-disable-next-line no-restricted-imports -- what it is answered is the original's API, which it checks itself
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { primaryPeers } from '../../src/protocol/ring.ts';
 

@@ -1,5 +1,4 @@
 // Admission as it is in production: no peer may have an address that leads inwards, and none of them is called.
-import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bootFacade } from '../../src/durable/boot-facade.ts';
 import { freshNonce, signRequest } from '../../src/crypto/http-signature.ts';
@@ -7,7 +6,7 @@ import { generateKey, openSigner, type Signer } from '../../src/crypto/keys.ts';
 import { signRecord } from '../../src/crypto/signatures.ts';
 import { solveWork } from '../../src/protocol/admission.ts';
 import { CAPABILITIES } from '../../src/protocol/limits.ts';
-import { bindings } from './support.ts';
+import { bindings, serve } from './support.ts';
 
 const JOIN = 'https://pychain.example/api/v1/network/join';
 
@@ -31,7 +30,7 @@ async function join(address: string, changes: Readonly<Record<string, unknown>> 
     ...changes,
   });
   const request = await signRequest({ method: 'PUT', url: JOIN, body }, signer, null, freshNonce(), Date.now());
-  const response = await SELF.fetch(request);
+  const response = await serve(request);
   return { status: response.status, body: (await response.json()) as { detail: string; errors?: { path: string }[] } };
 }
 

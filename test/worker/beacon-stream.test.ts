@@ -1,8 +1,8 @@
 // The beacon's stream at the real objects: the rules of readers are those of a node's stream, test/worker/stream.test.ts.
-import { evictDurableObject, SELF } from 'cloudflare:test';
+import { evictDurableObject } from 'cloudflare:test';
 import { beforeAll, expect, it } from 'vitest';
 import { beaconObject, heardBy } from './beacon-support.ts';
-import { broadcast, eventually, NODE_COUNT, startNetwork } from './support.ts';
+import { broadcast, eventually, NODE_COUNT, serve, startNetwork } from './support.ts';
 
 interface Frame {
   readonly type: string;
@@ -16,10 +16,10 @@ interface Frame {
   }[];
 }
 
-const PATH = 'https://pychain.example/api/v1/beacon/stream';
+const PATH = '/api/v1/beacon/stream';
 
 async function connect(query: string, acks = true) {
-  const { webSocket: socket } = await SELF.fetch(`${PATH}?${query}`, { headers: { Upgrade: 'websocket' } });
+  const { webSocket: socket } = await serve(`${PATH}?${query}`, { headers: { Upgrade: 'websocket' } });
   if (!socket) throw new Error('no socket');
   const frames: Frame[] = [];
   socket.addEventListener('message', ({ data }) => {
@@ -78,7 +78,7 @@ it('goes on after the cursor of the last frame, also over an eviction, and tells
 });
 
 it('is the same over Server-Sent Events', async () => {
-  const response = await SELF.fetch(`${PATH}?cursor=now`);
+  const response = await serve(`${PATH}?cursor=now`);
   expect(response.headers.get('Content-Type')).toBe('text/event-stream; charset=utf-8');
   const source = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   const id = await broadcast(4, { c: 1 });

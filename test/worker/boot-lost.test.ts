@@ -1,10 +1,21 @@
 // A boot object that lost its storage: whatever becomes of it, no GUID is given twice. Storage is lost as in storage-lost.test.ts.
-import { evictDurableObject, reset, runInDurableObject, SELF } from 'cloudflare:test';
+import { evictDurableObject, reset, runInDurableObject } from 'cloudflare:test';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyCertificate } from '../../src/crypto/signatures.ts';
 import { bootFacade } from '../../src/durable/boot-facade.ts';
 import { keyOf, selfRecord } from '../support/signed.ts';
-import { bindings, broadcast, call, callsOf, eventually, everywhere, NODE_COUNT, objectOf, SLOTS } from './support.ts';
+import {
+  bindings,
+  broadcast,
+  call,
+  callsOf,
+  eventually,
+  everywhere,
+  NODE_COUNT,
+  objectOf,
+  serve,
+  SLOTS,
+} from './support.ts';
 
 /** A node that has not been started when the boot object is lost. */
 const LATE = NODE_COUNT;
@@ -145,7 +156,7 @@ describe('a boot object that lost its storage', () => {
     await callsOf(LATE).wake();
     const record = selfRecord(99, { address: 'https://n99.example.net' });
     expect(await boot().admit({ record, work: null })).toEqual({ ok: false, error: { reason: 'lost' } });
-    const metrics = await (await SELF.fetch('https://pychain.example/api/v1/metrics')).text();
+    const metrics = await (await serve('/api/v1/metrics')).text();
     expect(metrics).toContain('pychain_boot_lost 1');
   });
 

@@ -1,9 +1,9 @@
-import { evictDurableObject, reset, SELF } from 'cloudflare:test';
+import { evictDurableObject, reset } from 'cloudflare:test';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bootFacade } from '../../src/durable/boot-facade.ts';
 import type { SelfRecord } from '../../src/protocol/types.ts';
 import { keyOf, selfRecord } from '../support/signed.ts';
-import { bindings, call } from './support.ts';
+import { bindings, call, serve } from './support.ts';
 
 afterEach(() => reset());
 
@@ -69,7 +69,7 @@ describe('boot object', () => {
   it('no path from outside reaches the object that itty-durable would open to everyone', async () => {
     await joinGuid(1);
     for (const path of ['/do/call/destroy', '/api/v1/do/call/destroy', '/n/1/do/call/destroy', '//do/call/destroy']) {
-      const response = await SELF.fetch(`https://pychain.example${path}`, { headers: { 'do-content': '[]' } });
+      const response = await serve(path, { headers: { 'do-content': '[]' } });
       expect(response.status).toBe(404);
       await response.body?.cancel();
     }

@@ -1,8 +1,8 @@
 // The client inside a Worker: the same calls, with the platform's fetch.
-import { SELF } from 'cloudflare:test';
 import { beforeAll, expect, it } from 'vitest';
 import { PychainClient } from '../../src/client/client.ts';
-import { bindings, startNetwork } from './support.ts';
+import { checkAnswer } from '../support/answers.ts';
+import { bindings, serve, startNetwork } from './support.ts';
 
 beforeAll(() => startNetwork());
 
@@ -10,7 +10,7 @@ it('asks, broadcasts and follows a stream', async () => {
   const client = new PychainClient({
     url: 'https://pychain.example/n/3',
     token: bindings.ADMIN_TOKEN,
-    fetch: (url, init) => SELF.fetch(url, init),
+    fetch: serve,
     WebSocket: null,
   });
   expect(await client.status()).toMatchObject({ network: 'test', address: expect.stringMatching(/\/n\/3$|3$/) });
@@ -24,8 +24,11 @@ it('asks, broadcasts and follows a stream', async () => {
   }
   expect(seen.filter((one) => one === id)).toEqual([id]);
   await expect(
-    new PychainClient({ url: 'https://pychain.example/n/3', fetch: (url, init) => SELF.fetch(url, init) }).broadcast(
-      {},
-    ),
+    new PychainClient({ url: 'https://pychain.example/n/3', fetch: serve }).broadcast({}),
   ).rejects.toMatchObject({ status: 401 });
+});
+
+it('is answered here too as the document says, or the test fails', async () => {
+  const wrong = checkAnswer('/n/3/api/v1/status', undefined, Response.json({ network: 1 }));
+  await expect(wrong).rejects.toThrow(/network must be string/);
 });

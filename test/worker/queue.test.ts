@@ -1,10 +1,9 @@
 // The real queue: what can't be delivered comes back to its sender by way of the dead letters, and nothing else is held up.
-import { SELF } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/protocol/job.ts';
 import type { Sealed } from '../../src/protocol/seal.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
-import { bindings, broadcast, callsOf, eventually, everywhere, startNetwork } from './support.ts';
+import { bindings, broadcast, callsOf, eventually, everywhere, serve, startNetwork } from './support.ts';
 import { bodyAt } from './bodies.ts';
 
 beforeAll(() => startNetwork());
@@ -21,7 +20,7 @@ async function arrivals(slot: number): Promise<number> {
 
 /** What the boot node counted of messages that are no jobs. */
 async function unreadable(): Promise<number> {
-  const response = await SELF.fetch('https://pychain.example/api/v1/metrics');
+  const response = await serve('/api/v1/metrics');
   return Number(/pychain_jobs_unreadable_total (\d+)/.exec(await response.text())?.[1]);
 }
 

@@ -1,5 +1,5 @@
 // The stream over WebSockets, at the real objects, which are evicted between. What readers may have is in test/protocol/stream.test.ts.
-import { evictDurableObject, runInDurableObject, SELF } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   STREAM_ACKNOWLEDGE_MS,
@@ -7,7 +7,7 @@ import {
   STREAM_UNACKNOWLEDGED_CHARS_MAX,
 } from '../../src/protocol/limits.ts';
 import type { StreamReader } from '../../src/protocol/stream.ts';
-import { broadcast, call, callsOf, eventually, everywhere, objectOf, startNetwork } from './support.ts';
+import { broadcast, call, callsOf, eventually, everywhere, objectOf, serve, startNetwork } from './support.ts';
 
 interface Frame {
   readonly type: string;
@@ -19,8 +19,8 @@ interface Frame {
 
 /** A reader of a node's stream, and what it was told. */
 async function connect(slot: number, query: string, headers: Record<string, string> = {}, acks = true) {
-  const path = `https://pychain.example/n/${slot}/api/v1/stream?${query}`;
-  const response = await SELF.fetch(path, { headers: { Upgrade: 'websocket', ...headers } });
+  const path = `/n/${slot}/api/v1/stream?${query}`;
+  const response = await serve(path, { headers: { Upgrade: 'websocket', ...headers } });
   const socket = response.webSocket;
   if (!socket) throw new Error(`answered ${response.status}: ${await response.text()}`);
   const frames: Frame[] = [];
@@ -58,8 +58,8 @@ describe('the stream over Server-Sent Events', () => {
     const { body } = await call('/n/10/api/v1/messages?limit=500');
     const { cursor } = body as { cursor: string };
     const first = await tell(10, 'TEN');
-    const path = 'https://pychain.example/n/10/api/v1/stream?cursor=now&event=TEN';
-    const response = await SELF.fetch(path, { headers: { 'Last-Event-ID': cursor } });
+    const path = '/n/10/api/v1/stream?cursor=now&event=TEN';
+    const response = await serve(path, { headers: { 'Last-Event-ID': cursor } });
     expect([response.status, response.headers.get('Content-Type'), response.headers.get('Cache-Control')]).toEqual([
       200,
       'text/event-stream; charset=utf-8',

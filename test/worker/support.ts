@@ -1,9 +1,11 @@
 // What the tests in workerd share. They talk to the Worker as its callers do: HTTP, cron, queue, and RPC where nothing else shows.
+// oxlint-disable-next-line no-restricted-imports -- this is where it is watched
 import { SELF } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/durable/env.ts';
 import { nodeStub } from '../../src/durable/stubs.ts';
 import type { NodeCalls } from '../../src/shell/node-calls.ts';
+import { checkAnswer } from '../support/answers.ts';
 
 export const bindings = env as unknown as Env & { readonly NODE_COUNT: string; readonly ADMIN_TOKEN: string };
 
@@ -31,8 +33,16 @@ export async function eventually<T>(what: string, probe: () => Promise<T | null 
   }
 }
 
+/** Has the Worker answer; what is below `/api/v1` is held against the document. `input` may be a path. */
+export async function serve(input: string | Request, init?: RequestInit): Promise<Response> {
+  const asked = typeof input === 'string' && input.startsWith('/') ? `https://pychain.example${input}` : input;
+  const response = await SELF.fetch(asked, init);
+  await checkAnswer(asked, init, response);
+  return response;
+}
+
 export async function call(path: string, init: RequestInit = {}): Promise<{ status: number; body: unknown }> {
-  const response = await SELF.fetch(`https://pychain.example${path}`, init);
+  const response = await serve(path, init);
   const text = await response.text();
   return { status: response.status, body: text === '' ? null : JSON.parse(text) };
 }

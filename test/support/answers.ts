@@ -1,6 +1,6 @@
-// Holds what a network answers against its own OpenAPI document. The tests of the API put every answer through this, and so do networks that tests start.
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { createApp } from '../src/api/app.ts';
+// Holds what an API answers against its own OpenAPI document. Every answer that a test gets comes through this: tests of the API have it in fakes.ts,
+// tests in workerd in `serve` of test/worker/support.ts, and `fetch` in Node.js in watch-fetch.ts. What is large is loaded with the first answer.
+import type { Ajv2020, ValidateFunction } from 'ajv/dist/2020.js';
 
 interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -16,11 +16,12 @@ const ANYWHERE = [404, 405, 500];
 
 class Answers {
   readonly #operations: readonly { readonly method: string; readonly path: RegExp; readonly operation: Operation }[];
-  readonly #ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+  readonly #ajv: Ajv2020;
   readonly #validators = new Map<object, ValidateFunction>();
   readonly #problem: object | undefined;
 
-  constructor({ paths, components }: Document) {
+  constructor(ajv: Ajv2020, { paths, components }: Document) {
+    this.#ajv = ajv;
     // The document's references are to its own parts.
     this.#ajv.addSchema({ $id: 'document', components });
     this.#problem = components.schemas['Problem'];
@@ -47,17 +48,22 @@ class Answers {
     if (!documented.content) return null;
     const content = documented.content[type];
     if (!content) return `${type} is not in the document`;
-    return type.endsWith('json') && method !== 'HEAD' ? this.#mismatch(content.schema, answer) : null;
+    return method === 'HEAD' ? null : this.#mismatch(content.schema, answer);
   }
 
   #mismatch(schema: object, { body }: Answer): string | null {
+    if (body === null) return null;
     let validate = this.#validators.get(schema);
     if (!validate) {
       const text = JSON.stringify(schema).replaceAll('"#/components/', '"document#/components/');
       this.#validators.set(schema, (validate = this.#ajv.compile(JSON.parse(text) as object)));
     }
-    if (validate(JSON.parse(body))) return null;
-    return `${this.#ajv.errorsText(validate.errors)}: ${body.slice(0, 500)}`;
+    const start = body.slice(0, 500);
+    try {
+      return validate(JSON.parse(body)) ? null : `${this.#ajv.errorsText(validate.errors)}: ${start}`;
+    } catch {
+      return `it is no JSON: ${start}`;
+    }
   }
 }
 
@@ -65,13 +71,17 @@ interface Answer {
   readonly status: number;
   /** Media type, without parameters. */
   readonly type: string;
-  readonly body: string;
+  /** Null: it is no JSON, or did not come whole. */
+  readonly body: string | null;
 }
 
 let known: Promise<readonly Answers[]> | null = null;
 
 /** Of the boot node's routes and of a node's: they are the same everywhere. */
 async function documents(): Promise<readonly Answers[]> {
+  const { Ajv2020 } = await import('ajv/dist/2020.js');
+  // oxlint-disable-next-line no-restricted-imports -- it has the document
+  const { createApp } = await import('../../src/api/app.ts');
   const nobody = new Proxy({}, { get: () => () => Promise.reject(new Error('nobody is asked for a document')) });
   const app = createApp({
     gateways: { boot: nobody as never, node: () => nobody as never, beacon: nobody as never },
@@ -86,22 +96,32 @@ async function documents(): Promise<readonly Answers[]> {
   });
   const read = async (base: string) => {
     const document = (await (await app.fetch(new Request(`http://any${base}/openapi.json`))).json()) as unknown;
-    return new Answers(document as Document);
+    const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
+    return new Answers(ajv, document as Document);
   };
   return await Promise.all(['/api/v1', '/n/1/api/v1'].map(read));
 }
 
-/** Throws where an answer of the API is not as its document says. `url`: of the request. The response can still be read. */
-export async function checkAnswer(method: string, url: string, response: Response): Promise<void> {
+/** Throws where an answer of an API is not as its document says. Takes what `fetch` was given and gave; the response can still be read. */
+export async function checkAnswer(
+  input: string | URL | Request,
+  init: { readonly method?: string | undefined } | undefined,
+  response: Response,
+): Promise<void> {
+  const request = input instanceof Request ? input : { method: 'GET', url: String(input) };
+  const method = (init?.method ?? request.method).toUpperCase();
   // As the application saw it: `a/../b` is `b`, however its dots are written.
-  const path = /\/api\/v1(\/.*)/.exec(new URL(url, 'http://any').pathname)?.[1];
+  const path = /\/api\/v1(\/.*)/.exec(new URL(request.url, 'http://any').pathname)?.[1];
+  // What stands in front of an API is not its own, nor are the files of its reference.
+  if (path === undefined || path.startsWith('/docs/')) return;
+  const { status } = response;
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
-  // What stands in front of an API is not its own; a stream does not end.
-  if (path === undefined || type === 'text/event-stream' || response.status === 101) return;
+  // Before anything is awaited: whoever asked reads it next, and may cut it off.
+  const reading = type.endsWith('json') ? response.clone().text() : null;
+  const body = (await reading?.catch(() => null)) ?? null;
   known ??= documents();
-  const answer = { status: response.status, type, body: await response.clone().text() };
-  const faults = (await known).map((answers) => answers.fault(method, path, answer));
+  const faults = (await known).map((answers) => answers.fault(method, path, { status, type, body }));
   if (faults.every((fault) => fault !== null)) {
-    throw new Error(`${method} ${url} answered ${answer.status}: ${[...new Set(faults)].join('; or ')}`);
+    throw new Error(`${method} ${request.url} answered ${status}: ${[...new Set(faults)].join('; or ')}`);
   }
 }
