@@ -29,7 +29,7 @@ const SLOT = /^[1-9][0-9]{0,8}$/;
 /** Longest body that is read only to be polite, bytes. */
 const DRAINED_BYTES_MAX = 16_384;
 
-const WATCHED = /\/api\/v1\/(status|metrics)$/;
+const WATCHED = /\/api\/v1\/(status|(beacon\/)?metrics)$/;
 
 /** Of a path, in a log line. */
 const PATH_CHARS_MAX = 200;

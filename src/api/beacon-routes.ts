@@ -3,8 +3,9 @@ import { coverageDetailView, coverageView, beaconSummaryView, reportOf } from '.
 import * as schemas from './beacon-schemas.ts';
 import type { ApiConfig, BeaconEnv } from './env.ts';
 import { ask } from './failures.ts';
+import { METRICS_TYPE, metricsText } from './metrics.ts';
 import { ProblemError, unauthenticated, unknownCursor } from './problem.ts';
-import { json, refusals } from './responses.ts';
+import { json, prometheus, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint, type Reply } from './route.ts';
 import { messageParams, PAGE_LIMIT_DEFAULT } from './schemas.ts';
 import { openStream } from './stream-routes.ts';
@@ -31,6 +32,13 @@ const getSummary = defineRoute({
   path: '/beacon/summary',
   summary: 'How messages of the last hour and day have come through',
   responses: { 200: json(schemas.beaconSummary, 'the figures'), ...refusals(404, 503) },
+});
+
+const getMetrics = defineRoute({
+  method: 'get',
+  path: '/beacon/metrics',
+  summary: 'Prometheus metrics of the beacon',
+  responses: { 200: prometheus, ...refusals(404, 503) },
 });
 
 const getStream = defineRoute({
@@ -77,6 +85,11 @@ export function beaconRoutes(config: Pick<ApiConfig, 'clientAddressHeader'>): En
     }),
 
     serve(getSummary, async (c) => c.json(beaconSummaryView(await ask(() => c.var.beacon.summary())), 200)),
+
+    serve(getMetrics, async (c) => {
+      const samples = await ask(() => c.var.beacon.samples());
+      return c.text(metricsText(samples), 200, { 'Content-Type': METRICS_TYPE });
+    }),
 
     serve(getStream, async (c, { query, headers }) => {
       const asked = { cursor: query.cursor ?? null, events: [] };

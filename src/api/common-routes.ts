@@ -6,7 +6,7 @@ import { ask } from './failures.ts';
 import { logPage, logsQuery } from './log-schemas.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
 import { unauthenticated, notJoined, ProblemError, unknownCursor } from './problem.ts';
-import { json, refusals } from './responses.ts';
+import { json, prometheus, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
 import { PAGE_LIMIT_DEFAULT } from './schemas.ts';
@@ -67,10 +67,7 @@ const getMetrics = defineRoute({
   method: 'get',
   path: '/metrics',
   summary: 'Prometheus metrics',
-  responses: {
-    200: { description: 'text format 0.0.4', type: 'text/plain', schema: schemas.metrics },
-    ...refusals(503),
-  },
+  responses: { 200: prometheus, ...refusals(503) },
 });
 
 const getLogs = defineRoute({

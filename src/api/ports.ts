@@ -245,6 +245,7 @@ export interface BeaconGateway {
   messages(cursor: string | null, limit: number, originator: Guid | null): Promise<CoveragePage | null>;
   message(id: MessageId): Promise<CoverageDetail | null>;
   summary(): Promise<BeaconSummary>;
+  samples(): Promise<readonly Sample[]>;
   stream(request: StreamRequest): Promise<Response | StreamRefusal>;
   /** Whether a caller's certificate proves who it is. */
   admit(call: SignedCall): Promise<Admission>;

@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import { PROBLEM_TYPE } from './problem.ts';
 import type { Answer } from './route.ts';
-import { problem } from './schemas.ts';
+import { metrics, problem } from './schemas.ts';
 
 /** An answer in JSON. */
 export function json<Schema extends z.ZodType>(
@@ -11,6 +11,9 @@ export function json<Schema extends z.ZodType>(
 ): Answer<Schema, 'application/json'> {
   return { description, type: 'application/json', schema };
 }
+
+/** Prometheus' text. */
+export const prometheus = { description: 'text format 0.0.4', type: 'text/plain', schema: metrics } as const;
 
 const REASONS = {
   400: 'the body is not JSON',

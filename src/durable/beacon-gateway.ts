@@ -17,6 +17,7 @@ export function beaconGateway(env: Env, config: Config, gateways: Omit<Gateways,
     messages: (cursor, limit, originator) => beaconStub(env).messages(cursor, limit, originator),
     message: (id) => beaconStub(env).message(id),
     summary: () => beaconStub(env).summary(),
+    samples: () => beaconStub(env).samples(),
     stream: (request) => askStream(beaconStub(env), request),
     async admit({ credential, publicKey }) {
       const key = await networkKey();

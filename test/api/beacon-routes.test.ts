@@ -83,7 +83,7 @@ describe('reading', () => {
     expect([response.status, (await problemOf(response)).errors[0]?.path]).toEqual([422, field]);
   });
 
-  it.each(['messages', `messages/${ID}`, 'summary', 'stream'])(
+  it.each(['messages', `messages/${ID}`, 'summary', 'metrics', 'stream'])(
     '%s without a beacon is a 404 no-beacon',
     async (path) => {
       const { response } = await get(path, { beacon: null });

@@ -216,6 +216,9 @@ const beacon: BeaconGateway = {
     day: aggregate,
     kept: { messages: 1, oldest: 1_700_000_000_123 },
   }),
+  samples: async () => [
+    { name: 'pychain_beacon_messages', help: 'Messages', type: 'gauge' as const, labels: {}, value: 1 },
+  ],
   stream: async ({ cursor }) => {
     if (cursor === 'bad') return 'unknown-cursor';
     return new Response('data: {}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });

@@ -1,6 +1,5 @@
 // What the tests of the beacon share.
-import { beaconStub } from '../../src/durable/stubs.ts';
-import { bindings, call, eventually } from './support.ts';
+import { bindings, call, eventually, serve } from './support.ts';
 
 export interface Detail {
   readonly members: number;
@@ -29,8 +28,8 @@ export async function heardBy(id: string, count: number): Promise<Detail> {
   });
 }
 
+/** A figure of the beacon's own metrics. */
 export async function beaconMetric(name: string): Promise<number> {
-  return (
-    (await beaconStub(bindings).samples()).find((sample) => sample.name === `pychain_beacon_${name}`)?.value ?? NaN
-  );
+  const text = await (await serve('/api/v1/beacon/metrics')).text();
+  return Number(new RegExp(`^pychain_beacon_${name} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN);
 }

@@ -2,7 +2,8 @@
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { beforeAll, expect, it } from 'vitest';
 import { beaconStub } from '../../src/durable/stubs.ts';
-import { beaconObject, coverageOf, heardBy } from './beacon-support.ts';
+import { metricFaults, metricNames } from '../support/metric-rules.ts';
+import { beaconMetric, beaconObject, coverageOf, heardBy } from './beacon-support.ts';
 import {
   bindings,
   broadcast,
@@ -12,6 +13,7 @@ import {
   everywhere,
   NODE_COUNT,
   objectOf,
+  serve,
   SLOTS,
   startNetwork,
 } from './support.ts';
@@ -50,6 +52,17 @@ it('tells of a message what the nodes tell of it themselves', async () => {
   expect(body).toMatchObject({ messages: [{ id, received: NODE_COUNT }], next: null });
   expect((await call('/api/v1/beacon/summary')).body).toMatchObject({ members: NODE_COUNT, network: 'test' });
   expect((await call('/api/v1/capabilities')).body).toMatchObject({ capabilities: expect.arrayContaining(['beacon']) });
+});
+
+it('has metrics as Prometheus wants them', async () => {
+  const response = await serve('/api/v1/beacon/metrics');
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const text = await response.text();
+  expect(metricFaults(text)).toEqual([]);
+  expect([...metricNames(text)].toSorted()).toEqual(
+    ['messages', 'receipts', 'reports_heard_total', 'rows_written_total'].map((name) => `pychain_beacon_${name}`),
+  );
+  expect(await beaconMetric('messages')).toBeGreaterThan(0);
 });
 
 it('has the same figures after an eviction, and goes on', async () => {
