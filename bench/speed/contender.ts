@@ -22,7 +22,10 @@ export interface Arrived {
 export interface Contender {
   readonly name: string;
   readonly nodes: number;
-  /** Has a node (from 1 to `nodes`) broadcast a message of so many bytes. Resolves when the node has taken it; rejects where it refuses. */
+  /**
+   * Has a node (from 1 to `nodes`) broadcast a message of so many bytes. Resolves when the node has taken it; rejects where it refuses, with
+   * `TooLarge` where the network has no messages of this size.
+   */
   send(node: number, bytes: number, index: number): Promise<Sent>;
   /** Waits until all have all of them, or `withinMs` is over. */
   arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived>;
@@ -30,6 +33,9 @@ export interface Contender {
   usage(): Usage | null;
   stop(): Promise<void>;
 }
+
+/** Thrown by `send`: it is no failure, but nothing to measure. */
+export class TooLarge extends Error {}
 
 export interface Usage {
   readonly cpuSeconds: number;

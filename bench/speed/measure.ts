@@ -1,5 +1,5 @@
 // What is measured of each contender: time to all for messages that go alone, and the highest rate that it keeps up with.
-import type { Contender, Sent } from './contender.ts';
+import { TooLarge, type Contender, type Sent } from './contender.ts';
 import { median, quantile } from './stats.ts';
 
 /** Time that a message may take before it counts as lost, milliseconds. */
@@ -14,27 +14,37 @@ export interface Alone {
   readonly missing: number;
 }
 
-/** Messages one at a time, from each contender in turn, so that a slow moment of the machine meets all. */
+/** Messages one at a time, from each contender in turn, so that a slow moment of the machine meets all. Null: it has none of this size. */
 export async function measureAlone(
   contenders: readonly Contender[],
   messages: number,
   bytes: number,
-): Promise<Map<string, Alone>> {
+): Promise<Map<string, Alone | null>> {
   const times = new Map(contenders.map(({ name }) => [name, [] as number[]]));
   const missing = new Map(contenders.map(({ name }) => [name, 0]));
+  const unable = new Set<Contender>();
   // The first ones warm the code up: they count for none.
   const warmUp = Math.min(5, messages);
   for (let index = -warmUp; index < messages; index++) {
     for (const contender of contenders) {
+      if (unable.has(contender)) continue;
       const node = 1 + ((index + warmUp) % contender.nodes);
-      const arrived = await contender.arrivals([await contender.send(node, bytes, index)], LOST_MS);
+      const sent = await contender.send(node, bytes, index).catch((error: unknown) => {
+        if (!(error instanceof TooLarge)) throw error;
+        unable.add(contender);
+        return null;
+      });
+      if (!sent) continue;
+      const arrived = await contender.arrivals([sent], LOST_MS);
       if (index < 0) continue;
       times.get(contender.name)?.push(...arrived.times);
       missing.set(contender.name, (missing.get(contender.name) ?? 0) + arrived.missing);
     }
   }
   return new Map(
-    contenders.map(({ name }) => {
+    contenders.map((contender) => {
+      const { name } = contender;
+      if (unable.has(contender)) return [name, null];
       const all = times.get(name) ?? [];
       return [name, { medianMs: median(all), p95Ms: quantile(all, 0.95), missing: missing.get(name) ?? 0 }];
     }),
@@ -107,13 +117,13 @@ export interface Search {
  * does. Gives all that was tried.
  */
 export async function findRate(contender: Contender, search: Search): Promise<AtRate[]> {
-  const { first, tell, between } = search;
+  const { first, tell, between: afterEach } = search;
   const tried: AtRate[] = [];
   const attempt = async (rate: number): Promise<boolean> => {
     const result = await measureRate(contender, rate, search);
     tried.push(result);
     tell(result);
-    await between?.(result);
+    await afterEach?.(result);
     return result.holds;
   };
   let [low, high] = [0, first];
@@ -123,11 +133,17 @@ export async function findRate(contender: Contender, search: Search): Promise<At
     else high = rate;
   }
   for (let step = 0; step < 2 && low > 0; step++) {
-    const middle = Math.round((low + high) / 2);
+    const middle = between(low, high);
     if (await attempt(middle)) low = middle;
     else high = middle;
   }
   return tried;
+}
+
+/** The rate in the middle: a whole one, unless that would be too far from it, or one that was tried. */
+function between(low: number, high: number): number {
+  const middle = (low + high) / 2;
+  return high > 8 ? Math.round(middle) : middle;
 }
 
 /** The highest rate that held; 0: none did. */

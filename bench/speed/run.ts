@@ -45,8 +45,8 @@ export interface Measured {
   readonly startSeconds: number;
   readonly rssMBPerNode: number | null;
   readonly hopsMax: number;
-  /** By size, then by contender. */
-  readonly alone: readonly { readonly bytes: number; readonly by: Readonly<Record<string, Alone>> }[];
+  /** By size, then by contender; null: it has no messages of this size. */
+  readonly alone: readonly { readonly bytes: number; readonly by: Readonly<Record<string, Alone | null>> }[];
   /** By contender: all rates that were tried. */
   readonly rates: Readonly<Record<string, { readonly highest: number; readonly tried: readonly AtRate[] }>>;
   readonly costAlone: Cost;

@@ -20,9 +20,14 @@ function timesOf(results: readonly Measured[]): string {
     ...PLAIN,
     head: ['nodes', 'bytes', 'network', 'median ms', 'p95 ms', 'missing', 'times the bare'],
   });
-  for (const { nodes, alone } of results) {
-    for (const { bytes, by } of alone) {
-      for (const [name, { medianMs, p95Ms, missing }] of Object.entries(by)) {
+  for (const { nodes, alone: bySize } of results) {
+    for (const { bytes, by } of bySize) {
+      for (const [name, alone] of Object.entries(by)) {
+        if (!alone) {
+          table.push([nodes, bytes, name, '–', '–', '–', '–']);
+          continue;
+        }
+        const { medianMs, p95Ms, missing } = alone;
         const ratio = medianMs / (by[BARE]?.medianMs ?? NaN);
         table.push([nodes, bytes, name, digits(medianMs, 0), digits(p95Ms, 0), missing, digits(ratio, 2)]);
       }

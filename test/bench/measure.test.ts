@@ -1,6 +1,6 @@
 // The search for the highest rate, and what is said of many values; against networks that are made up.
 import { describe, expect, it } from 'vitest';
-import type { Contender } from '../../bench/speed/contender.ts';
+import { TooLarge, type Contender } from '../../bench/speed/contender.ts';
 import { findRate, highest, measureAlone, type AtRate } from '../../bench/speed/measure.ts';
 import { median, quantile, slope } from '../../bench/speed/stats.ts';
 
@@ -62,6 +62,12 @@ describe('the highest rate', () => {
     expect(highest(tried)).toBe(800);
   });
 
+  it('is not one that was tried and did not hold, however low', async () => {
+    const search = { first: 1, seconds: 4, bytes: 1, clock: still, tell: () => undefined };
+    const tried = await findRate(network(6, 'slow'), search);
+    expect([tried.map(({ rate }) => rate), highest(tried)]).toEqual([[1, 2, 1.5, 1.75], 1.5]);
+  });
+
   it('is none where no rate holds', async () => {
     const search = { first: 4, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
     const tried = await findRate(network(0, 'slow'), search);
@@ -77,6 +83,20 @@ it('messages that go alone are counted by contender, those that warm up are not'
       ['another', { medianMs: 20, p95Ms: 20, missing: 4 }],
     ]),
   );
+});
+
+it('a network that has no messages of a size is told apart from one that fails; the others are measured', async () => {
+  const failing = (cause: Error): Contender => ({
+    ...network(9, 'slow'),
+    name: 'small',
+    send: () => Promise.reject(cause),
+  });
+  const measured = await measureAlone([failing(new TooLarge('9 bytes at most')), network(9, 'slow')], 4, 10);
+  expect([...measured]).toEqual([
+    ['small', null],
+    ['made up', { medianMs: 20, p95Ms: 20, missing: 0 }],
+  ]);
+  await expect(measureAlone([failing(new Error('503'))], 4, 10)).rejects.toThrow('503');
 });
 
 it('quantiles are values that were measured', () => {

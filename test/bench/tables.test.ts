@@ -1,0 +1,49 @@
+// The tables of npm run bench.
+import { expect, it } from 'vitest';
+import type { Cost, Measured } from '../../bench/speed/run.ts';
+import { render } from '../../bench/speed/tables.ts';
+
+const cost: Cost = {
+  deliveriesPerNode: 1,
+  rows: 1,
+  queueOperations: 0,
+  requests: 1,
+  dollarsPerMillion: 1,
+  cpuSecondsPerMillion: null,
+};
+
+const measured: Measured = {
+  nodes: 16,
+  startSeconds: 1,
+  rssMBPerNode: null,
+  hopsMax: 1,
+  alone: [
+    {
+      bytes: 16_384,
+      by: {
+        'bare fan-out': { medianMs: 8, p95Ms: 22, missing: 0 },
+        'lossy': { medianMs: 16, p95Ms: 30, missing: 2 },
+        'small only': null,
+      },
+    },
+  ],
+  rates: {},
+  costAlone: cost,
+  costAtRate: null,
+  trouble: [],
+};
+
+/** The cells of the row that has this name in it. */
+function rowOf(text: string, name: string): string[] | undefined {
+  const line = text.split('\n').find((one) => one.includes(name));
+  return line
+    ?.split('│')
+    .map((cell) => cell.trim())
+    .slice(1, -1);
+}
+
+it('show a dash, not a zero, for a network that has no messages of a size', () => {
+  const text = render([measured]);
+  expect(rowOf(text, 'small only')).toEqual(['16', '16384', 'small only', '–', '–', '–', '–']);
+  expect(rowOf(text, 'lossy')).toEqual(['16', '16384', 'lossy', '16', '30', '2', '2.00']);
+});
