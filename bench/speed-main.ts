@@ -1,6 +1,6 @@
 // `npm run bench -- [--nodes 4,16,64,256,1000] [--bytes 100,1024,16384] [--messages 40] [--seconds 5] [--first 25] [--peers] [--fanout N] [--out FILE]`:
 // time to all of messages that go alone, and the highest rate that is kept up with, beside a bare fan-out of calls in the same workerd and, with
-// --peers, js-libp2p GossipSub, message by message in turn. Prints tables; the results go to bench/results/ with machine and commit.
+// --peers, js-libp2p GossipSub and Serf (where it is installed), message by message in turn. Prints tables; the results go to bench/results/ with machine and commit.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';

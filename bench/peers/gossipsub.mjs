@@ -1,7 +1,6 @@
 // js-libp2p GossipSub on loopback, for `npm run bench`: N nodes in this process, with the library's defaults but for limits on connections
-// from one address, which all have here. Each node dials the next and a few at random, as a network with a bootstrap list would. Talks in
-// JSON lines: `{"ready":true}`, then `{"send":{node, bytes, key}}` in, `{"taken":key, at}` and `{"all":key, ms}` out.
-import { createInterface } from 'node:readline';
+// from one address, which all have here. Each node dials the next and a few at random, as a network with a bootstrap list would. Talks as
+// under-way.mjs says, after `{"ready":true, pids}`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gossipsub } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
@@ -9,17 +8,14 @@ import { noise } from '@libp2p/noise';
 import { tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
+import { say, serve, UnderWay } from './under-way.mjs';
 
 const NODES = Number(process.argv[2]);
 const TOPIC = 'bench';
 /** Connections that each node opens: with those it accepts, about D_high (12) peers each for the mesh to choose from. */
 const DIALS = 6;
 
-/** @param {object} line */
-const say = (line) => void process.stdout.write(`${JSON.stringify(line)}\n`);
-
-/** Messages under way: when they were published, and how many nodes have them. @type {Map<string, { at: number, had: number }>} */
-const underWay = new Map();
+const underWay = new UnderWay(NODES);
 
 const nodes = [];
 for (let index = 0; index < NODES; index++) {
@@ -38,11 +34,7 @@ for (let index = 0; index < NODES; index++) {
   node.services.pubsub.subscribe(TOPIC);
   node.services.pubsub.addEventListener('message', (event) => {
     const { data } = event.detail;
-    const key = Buffer.from(data.subarray(0, 16)).toString().trim();
-    const message = underWay.get(key);
-    if (!message || ++message.had < NODES - 1) return;
-    underWay.delete(key);
-    say({ all: key, ms: Date.now() - message.at });
+    underWay.came(Buffer.from(data.subarray(0, 16)).toString().trim(), index + 1);
   });
   nodes.push(node);
 }
@@ -64,20 +56,13 @@ for (
   await sleep(100);
 }
 await sleep(3_000);
-say({ ready: true, pid: process.pid });
+say({ ready: true, pids: [process.pid] });
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { send } = JSON.parse(line);
-  const { node, bytes, key } = send;
-  const at = Date.now();
-  underWay.set(key, { at, had: 0 });
+await serve(underWay, async ({ node, bytes, key }) => {
+  // The library does not give its originator a message.
+  underWay.came(key, node);
   const data = Buffer.alloc(bytes, 'x');
   data.write(key.padEnd(16));
-  try {
-    await nodes[node - 1].services.pubsub.publish(TOPIC, data);
-    say({ taken: key, at });
-  } catch (error) {
-    say({ refused: key, why: String(error) });
-  }
-}
-await Promise.all(nodes.map((node) => node.stop()));
+  await nodes[node - 1].services.pubsub.publish(TOPIC, data);
+});
+process.exit(0);

@@ -6,9 +6,8 @@ import type { Contender, Usage } from './contender.ts';
 import { GossipSub } from './gossipsub.ts';
 import { findRate, highest, measureAlone, type Alone, type AtRate } from './measure.ts';
 import { Ours } from './ours.ts';
-
-/** GossipSub keeps all nodes in one process: more than these it does not start within minutes (measured at 2 cores). */
-const GOSSIPSUB_NODES_MAX = 64;
+import { PeerProcess } from './peer-process.ts';
+import { Serf } from './serf.ts';
 
 /** Message size of the runs at a rate, bytes. */
 const RATE_BYTES = 1024;
@@ -63,7 +62,7 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
   try {
     const rss = ours.usage()?.rssBytes ?? null;
     running.push(await Bare.start(nodes));
-    if (withPeers && nodes <= GOSSIPSUB_NODES_MAX) running.push(await GossipSub.start(nodes));
+    if (withPeers) await startPeers(running, nodes, progress);
     const alone: Measured['alone'][number][] = [];
     const before = await Counted.read(ours);
     for (const bytes of sizes) {
@@ -88,6 +87,15 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
   }
 }
 
+/** Those of the peers that can be run here with so many nodes. */
+async function startPeers(running: Contender[], nodes: number, progress: RunOptions['progress']): Promise<void> {
+  if (nodes <= GossipSub.NODES_MAX) running.push(await GossipSub.start(nodes));
+  else progress(`GossipSub is left out above ${GossipSub.NODES_MAX} nodes`);
+  if (!Serf.installed()) progress('Serf is not installed, left out');
+  else if (nodes <= Serf.NODES_MAX) running.push(await Serf.start(nodes));
+  else progress(`Serf is left out above ${Serf.NODES_MAX} nodes`);
+}
+
 async function measureRates(
   contenders: readonly Contender[],
   ours: Ours,
@@ -102,8 +110,8 @@ async function measureRates(
       );
     let before = await Counted.read(ours);
     const tried = await findRate(contender, {
-      // The slowest would fail at the first: it begins where the others have long been.
-      first: contender.name === 'GossipSub' ? 1 : first,
+      // The slowest would fail at the first: they begin where the others have long been.
+      first: contender instanceof PeerProcess ? 1 : first,
       seconds,
       bytes: RATE_BYTES,
       tell,
