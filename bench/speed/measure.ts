@@ -134,16 +134,17 @@ export async function findRate(contender: Contender, search: Search): Promise<At
   }
   for (let step = 0; step < 2 && low > 0; step++) {
     const middle = between(low, high);
+    if (middle === low || middle === high) break;
     if (await attempt(middle)) low = middle;
     else high = middle;
   }
   return tried;
 }
 
-/** The rate in the middle: a whole one, unless that would be too far from it, or one that was tried. */
+/** The rate in the middle: a whole one, or a half where these are far apart. */
 function between(low: number, high: number): number {
-  const middle = (low + high) / 2;
-  return high > 8 ? Math.round(middle) : middle;
+  const parts = high > 8 ? 1 : 2;
+  return Math.round(((low + high) / 2) * parts) / parts;
 }
 
 /** The highest rate that held; 0: none did. */

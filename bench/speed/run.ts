@@ -101,9 +101,10 @@ async function measureRates(
   ours: Ours,
   { first, seconds, progress }: Pick<RunOptions, 'first' | 'seconds' | 'progress'>,
 ): Promise<Pick<Measured, 'rates' | 'costAtRate'>> {
-  const rates: Record<string, Measured['rates'][string]> = {};
+  const rates = new Map<Contender, Measured['rates'][string]>();
   let costAtRate: Cost | null = null;
-  for (const contender of first === 0 ? [] : contenders) {
+  // The peers first, and each ends when it has been measured: they use the processor even when nobody sends.
+  for (const contender of first === 0 ? [] : contenders.toReversed()) {
     const tell = ({ rate, p95Ms, missing, refused, holds, cpuMsPerDelivery }: AtRate) =>
       progress(
         `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s: p95 ${p95Ms.toFixed(0)} ms, ${cpuMsPerDelivery?.toFixed(3) ?? '?'} ms CPU a delivery, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
@@ -122,9 +123,14 @@ async function measureRates(
         before = after;
       },
     });
-    rates[contender.name] = { highest: highest(tried), tried };
+    rates.set(contender, { highest: highest(tried), tried });
+    if (contender instanceof PeerProcess) await contender.stop();
   }
-  return { rates, costAtRate };
+  const inOrder = contenders.flatMap((contender) => {
+    const rate = rates.get(contender);
+    return rate ? [[contender.name, rate] as const] : [];
+  });
+  return { rates: Object.fromEntries(inOrder), costAtRate };
 }
 
 /** What the nodes have counted, and workerd has used. */
