@@ -1,5 +1,6 @@
 // The least that a broadcast among Durable Objects can be: one object calls all others, and each stores what it gets in one row. No queue, no
-// signatures, no tree, no duplicates, nothing that survives a crash in the middle. What comes while a fan-out is under way goes with the next.
+// signatures, no tree, no duplicates, nothing that survives a crash in the middle. What comes while a fan-out is under way goes with the next:
+// what comes to the same originator, or, batched as a queue does it, what comes to any.
 import { DurableObject } from 'cloudflare:workers';
 
 interface BareEnv {
@@ -23,16 +24,21 @@ export class Leaf extends DurableObject<BareEnv> {
   }
 }
 
-/** A node as an originator. */
+/** The longest rest of the hub that batches for all, milliseconds: that of src/queue/consumer.ts. */
+const REST_MS_MAX = 250;
+
+/** A node as an originator; node 0 is the one that batches for all. */
 export class Hub extends DurableObject<BareEnv> {
   #waiting: string[] = [];
   #flush: Promise<number> | null = null;
+  #rest: Promise<void> = Promise.resolve();
 
   /** Resolves when all others have the message, with the time at which the last of them stored it. */
   async send(body: string, from: number): Promise<number> {
     this.#waiting.push(body);
     // What is under way has gone without this one.
     await this.#flush;
+    await this.#rest;
     this.#flush ??= this.#fanOut(from).finally(() => (this.#flush = null));
     return await this.#flush;
   }
@@ -46,8 +52,16 @@ export class Hub extends DurableObject<BareEnv> {
       (n) => n !== from,
     );
     const leaves = others.map((n) => this.env.LEAVES.get(this.env.LEAVES.idFromName(String(n))));
-    return Math.max(0, ...(await Promise.all(leaves.map((leaf) => leaf.take(bodies)))));
+    const began = Date.now();
+    const at = Math.max(0, ...(await Promise.all(leaves.map((leaf) => leaf.take(bodies)))));
+    // It answers before it rests.
+    if (from === 0 && bodies.length > 1) this.#rest = sleep(Math.min(REST_MS_MAX, Date.now() - began));
+    return at;
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
 }
 
 /** `POST /n/<node>`: broadcasts the body; answers `{at}` when all have it, Unix milliseconds. */

@@ -8,15 +8,18 @@ import { childrenNamed, usageOf } from './usage.ts';
 const PROJECT = join(import.meta.dirname, '../bare');
 
 export class Bare implements Contender {
-  readonly name = 'bare fan-out';
+  readonly name: string;
   readonly nodes: number;
   readonly #network: LocalNetwork;
   readonly #pids: ReadonlySet<number>;
   /** Answers under way, which tell when all have the message. */
   readonly #answers = new Map<string, Promise<number>>();
+  readonly #isBatched: boolean;
   #sent = 0;
 
-  private constructor(nodes: number, network: LocalNetwork, pids: ReadonlySet<number>) {
+  private constructor(nodes: number, network: LocalNetwork, pids: ReadonlySet<number>, isBatched = false) {
+    this.name = isBatched ? 'bare fan-out, batched' : 'bare fan-out';
+    this.#isBatched = isBatched;
     this.nodes = nodes;
     this.#network = network;
     this.#pids = pids;
@@ -42,9 +45,14 @@ export class Bare implements Contender {
     return bare;
   }
 
+  /** The same objects, but messages of all originators go through one, which sends what came meanwhile together, as our queue's consumer does. */
+  batched(): Contender {
+    return new Bare(this.nodes, this.#network, this.#pids, true);
+  }
+
   async send(node: number, bytes: number): Promise<Sent> {
     const [sentAt, key] = [Date.now(), String(this.#sent++)];
-    const answer = fetch(`${this.#network.url}/n/${node}`, { method: 'POST', body: 'x'.repeat(bytes) });
+    const answer = fetch(`${this.#network.url}/n/${this.#isBatched ? 0 : node}`, { method: 'POST', body: 'x'.repeat(bytes) });
     const at = answer.then(async (response) => ((await response.json()) as { at: number }).at);
     // Looked at when arrivals are asked for.
     at.catch(() => undefined);

@@ -61,7 +61,8 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
   const running: Contender[] = [ours];
   try {
     const rss = ours.usage()?.rssBytes ?? null;
-    running.push(await Bare.start(nodes));
+    const bare = await Bare.start(nodes);
+    running.push(bare);
     if (withPeers) await startPeers(running, nodes, progress);
     const alone: Measured['alone'][number][] = [];
     const before = await Counted.read(ours);
@@ -70,7 +71,7 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
       alone.push({ bytes, by: Object.fromEntries(await measureAlone(running, messages, bytes)) });
     }
     const costAlone = (await Counted.read(ours)).since(before);
-    const { rates, costAtRate } = await measureRates(running, ours, { first, seconds, progress });
+    const { rates, costAtRate } = await measureRates(running.toSpliced(2, 0, bare.batched()), ours, { first, seconds, progress });
     return {
       nodes,
       startSeconds: ours.network.startMs / 1000,
