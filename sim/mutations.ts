@@ -91,7 +91,8 @@ function named(name: string, input: Input): Guid[] {
 
 function forgetsDebts(_input: Input, state: NodeState): void {
   if (state.leftAt === null) return;
-  state.settle(state.mempool.lastSeq, true);
+  state.settle(state.mempool.lastSeq);
+  state.noteSettled();
   for (const [row] of state.repairs.due(Infinity)) state.repairs.remove(row);
 }
 

@@ -3,7 +3,7 @@
 import type { Effect, Outcome, Undeliverable } from '../src/protocol/effects.ts';
 import type { Joined } from '../src/protocol/effects.ts';
 import type { JobLeg, Sender } from '../src/protocol/job.ts';
-import { CAPABILITIES, IMPATIENT_MS, PATIENT_MS } from '../src/protocol/limits.ts';
+import { CAPABILITIES, IMPATIENT_MS, PATIENT_MS, SETTLE_MS } from '../src/protocol/limits.ts';
 import { logEntry, type LogEntry } from '../src/protocol/log-line.ts';
 import type { SyncAnswer } from '../src/protocol/sync.ts';
 import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.ts';
@@ -58,6 +58,11 @@ export class Shell {
         throw new Error('simulated nodes have no handler');
       case 'hand-over':
         return this.#handOver(node, effect);
+      case 'settle-later': {
+        const { life } = node;
+        this.#sim.later(SETTLE_MS, () => node.hear(life, { type: 'settle' }));
+        return;
+      }
       case 'renew-self':
         return this.#soon(node, () => node.renew(effect.above));
       case 'say':

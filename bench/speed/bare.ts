@@ -52,7 +52,10 @@ export class Bare implements Contender {
 
   async send(node: number, bytes: number): Promise<Sent> {
     const [sentAt, key] = [Date.now(), String(this.#sent++)];
-    const answer = fetch(`${this.#network.url}/n/${this.#isBatched ? 0 : node}`, { method: 'POST', body: 'x'.repeat(bytes) });
+    const answer = fetch(`${this.#network.url}/n/${this.#isBatched ? 0 : node}`, {
+      method: 'POST',
+      body: 'x'.repeat(bytes),
+    });
     const at = answer.then(async (response) => ((await response.json()) as { at: number }).at);
     // Looked at when arrivals are asked for.
     at.catch(() => undefined);

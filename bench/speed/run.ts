@@ -71,7 +71,11 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
       alone.push({ bytes, by: Object.fromEntries(await measureAlone(running, messages, bytes)) });
     }
     const costAlone = (await Counted.read(ours)).since(before);
-    const { rates, costAtRate } = await measureRates(running.toSpliced(2, 0, bare.batched()), ours, { first, seconds, progress });
+    const { rates, costAtRate } = await measureRates(running.toSpliced(2, 0, bare.batched()), ours, {
+      first,
+      seconds,
+      progress,
+    });
     return {
       nodes,
       startSeconds: ours.network.startMs / 1000,

@@ -145,6 +145,8 @@ export type Input =
   /** A peer outside took a delivery, and its answer proved its key. */
   | { readonly type: 'reached'; readonly guid: Guid }
   | { readonly type: 'handed-over'; readonly id: number }
+  /** The time of a settle-later is over. */
+  | { readonly type: 'settle' }
   | { readonly type: 'handover-failed'; readonly id: number; readonly reason: string }
   /** The application took a batch, or did not; `through` is that of the effect. */
   | { readonly type: 'handled'; readonly through: string }
@@ -188,6 +190,8 @@ export type Effect =
       readonly jobs: readonly Job[];
       readonly outbound: readonly Job[];
     }
+  /** Answer with settle after SETTLE_MS, as long as this life lasts: nothing depends on it but what a crash repeats. */
+  | { readonly type: 'settle-later' }
   /** Give the application a batch; answer with handled or handler-failed and its `through`. */
   | { readonly type: 'handle'; readonly messages: readonly StoredMessage[]; readonly through: string };
 

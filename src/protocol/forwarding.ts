@@ -15,7 +15,7 @@ import {
 import { hasRoom, keep } from './expiry.ts';
 import { stir } from './idle.ts';
 import { packJobs, type Bundle } from './job.ts';
-import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX } from './limits.ts';
+import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX, SETTLE_MS } from './limits.ts';
 import type { Arrival } from './mempool.ts';
 import { decodeMessage, type Message, type Rejection } from './message.ts';
 import type { Repair } from './repairs.ts';
@@ -165,7 +165,7 @@ export function handOver(context: Context): Effect[] {
   const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
   if (full.length === 0) {
     // Nobody to send to: a leaf of the tree. That is settled without a row.
-    state.settle(throughSeq, false);
+    state.settle(throughSeq);
     return closeRepairs(context, rows);
   }
   const { network } = context.config;
@@ -189,9 +189,28 @@ export function handedOver(context: Context, id: number): Effect[] {
   state.handover = null;
   state.handoverFailures = 0;
   state.timers.clear('outbox');
-  state.settle(handover.throughSeq, true);
+  state.settle(handover.throughSeq);
   state.counters.add('legs_handed_over', handover.legs);
-  return closeRepairs(context, handover.repairs);
+  return [...noteOrLater(context), ...closeRepairs(context, handover.repairs)];
+}
+
+/** Notes what has been handed over: at once where that is seldom, once in a while under load. */
+function noteOrLater({ state, now }: Context): Effect[] {
+  const isSeldom = now - state.handedOverAt >= SETTLE_MS;
+  state.handedOverAt = now;
+  if (state.settlesLater) return [];
+  if (!isSeldom) {
+    state.settlesLater = true;
+    return [{ type: 'settle-later' }];
+  }
+  state.noteSettled();
+  return [];
+}
+
+/** The time of a settle-later is over. */
+export function settle({ state }: Context): void {
+  state.settlesLater = false;
+  state.noteSettled();
 }
 
 /** The queue did not take the jobs: all of it stays owed, and is tried again after a pause. */

@@ -107,8 +107,13 @@ export class NodeState {
   rosterDamaged = false;
   handover: PendingHandover | null = null;
   handoverFailures = 0;
+  /** When the queue last took a handover. */
+  handedOverAt: Millis = -Infinity;
+  /** A `settle` will come. */
+  settlesLater = false;
   #membership: Membership | null;
   #settled: number;
+  #notedSettled: number;
   #leftAt: Millis | null;
   #refuted: Refuted;
   #seenGuid: Guid;
@@ -133,6 +138,7 @@ export class NodeState {
     this.handling = new Handling(store.meta);
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
     this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
+    this.#notedSettled = this.#settled;
     this.#leftAt = readNumber(store.meta.get(LEFT_KEY));
     const [until = null, pause = null] = (store.meta.get(REFUTED_KEY) ?? '').split(' ').map(readNumber);
     this.#refuted = { until: until ?? -Infinity, pause: pause ?? 0 };
@@ -204,10 +210,16 @@ export class NodeState {
     return this.#settled;
   }
 
-  /** Segments up to `seq` need no forwarding any more. Without `store` only until the next wake, which costs no row. */
-  settle(seq: number, store: boolean): void {
+  /** Segments up to `seq` need no forwarding any more, until the next wake. */
+  settle(seq: number): void {
     this.#settled = seq;
-    if (store) this.store.meta.set(SETTLED_KEY, String(seq));
+  }
+
+  /** Has that survive a wake: a row, where there is something to note. */
+  noteSettled(): void {
+    if (this.#notedSettled === this.#settled) return;
+    this.#notedSettled = this.#settled;
+    this.store.meta.set(SETTLED_KEY, String(this.#settled));
   }
 
   /** When this node last began to synchronise, and when it will again. */

@@ -14,7 +14,7 @@ import {
 } from './effects.ts';
 import { onEvents } from './events.ts';
 import { expire } from './expiry.ts';
-import { handedOver, handOver, handoverFailed, receive, undeliverable } from './forwarding.ts';
+import { handedOver, handOver, handoverFailed, receive, settle, undeliverable } from './forwarding.ts';
 import { callHandler, handled, handlerFailed } from './handling.ts';
 import { comeBack, leave, leftRound } from './leaving.ts';
 import {
@@ -121,6 +121,9 @@ function react(context: Context, input: Input): Handled {
       return silently(reached(context, input.guid));
     case 'handed-over':
       return silently(handedOver(context, input.id));
+    case 'settle':
+      settle(context);
+      return silently([]);
     case 'handover-failed':
       return silently(handoverFailed(context, input.id, input.reason));
     case 'handled':

@@ -4,7 +4,7 @@ import type { PeerClient } from '../api/peer-client.ts';
 import type { Driver } from '../protocol/driver.ts';
 import type { Effect, Joined, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
-import { HANDLER_MS_MAX } from '../protocol/limits.ts';
+import { HANDLER_MS_MAX, SETTLE_MS } from '../protocol/limits.ts';
 import type { Draft } from '../protocol/message.ts';
 import { draftOwn } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
@@ -83,6 +83,12 @@ export class NodeEffects {
         return;
       case 'probe':
         void this.#host.follow(() => this.#probe(effect));
+        return;
+      case 'settle-later':
+        void this.#host.follow(async () => {
+          await new Promise((resolve) => void setTimeout(resolve, SETTLE_MS));
+          this.#host.running().submit({ type: 'settle' });
+        });
         return;
       case 'handle':
         void this.#host.follow(() => this.#handle(effect.messages, effect.through));

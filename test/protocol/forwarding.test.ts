@@ -7,9 +7,12 @@ import {
   HOPS_MAX,
   MESSAGES_BURST,
   ORIGINATOR_BURST,
+  SETTLE_MS,
   WANTED_BYTES_MAX,
 } from '../../src/protocol/limits.ts';
+import { NodeState } from '../../src/protocol/node-state.ts';
 import type { Delivery, Range } from '../../src/protocol/types.ts';
+import { TEST_CONFIG } from '../support/network.ts';
 import { keyOf, member, outsider } from '../support/signed.ts';
 import { lines, Machine, MINE, only, probed, SELF } from './machine.ts';
 
@@ -235,6 +238,42 @@ describe('what is handed over', () => {
     const others = Array.from({ length: 100 - elsewhere }, (_unused, index) => member(index + 20));
     const peers = Array.from({ length: elsewhere }, (_unused, index) => outsider(index + 200));
     expect(targets(new Machine([...others, ...peers], { fanout }))).toBe(legs);
+  });
+
+  /** A message comes that is passed on, and the queue takes it; gives what that wrote besides the message. */
+  function passOn(machine: Machine): { rows: number; later: number } {
+    machine.take();
+    machine.submit({ type: 'deliver', deliveries: [spread(machine)], newest: null, bringer: null });
+    const [handover] = only(machine.take(), 'hand-over');
+    const before = machine.store.rowsWritten();
+    const effects = machine.effectsOf({ type: 'handed-over', id: handover?.id ?? 0 });
+    return { rows: machine.store.rowsWritten() - before, later: only(effects, 'settle-later').length };
+  }
+
+  it('is noted at once where that is seldom', () => {
+    const machine = new Machine([member(1), member(2)]);
+    for (let count = 0; count < 3; count++) {
+      expect(passOn(machine)).toEqual({ rows: 1, later: 0 });
+      machine.now += SETTLE_MS;
+    }
+  });
+
+  it('is noted once in a while under load; a crash before that has it handed over again', () => {
+    const machine = new Machine([member(1), member(2)]);
+    expect(passOn(machine)).toEqual({ rows: 1, later: 0 });
+    for (const later of [1, 0, 0]) {
+      machine.now += SETTLE_MS / 4;
+      expect(passOn(machine)).toEqual({ rows: 0, later });
+    }
+    const loaded = () => new NodeState(machine.store, TEST_CONFIG, machine.state.counters);
+    expect([machine.state.settled, loaded().settled]).toEqual([4, 1]);
+    const before = machine.store.rowsWritten();
+    machine.submit({ type: 'settle' });
+    machine.submit({ type: 'settle' });
+    expect(machine.store.rowsWritten() - before).toBe(1);
+    expect(loaded().settled).toBe(4);
+    machine.now += SETTLE_MS;
+    expect(passOn(machine)).toEqual({ rows: 1, later: 0 });
   });
 
   it('goes to peers outside in jobs of their own', () => {

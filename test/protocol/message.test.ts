@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashOf, toCanonical, utf8Length } from '../../src/protocol/canonical.ts';
@@ -61,6 +62,11 @@ describe('messages', () => {
     const body = toCanonical({ b: [1e21, -0, 'é\u0000'], a: null });
     expect(body).toBe('{"a":null,"b":[1e+21,0,"é\\u0000"]}');
     expect(hashOf('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+  });
+
+  it('are the SHA-256 of the UTF-8 bytes, whatever the characters', () => {
+    const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }), fc.string());
+    fc.assert(fc.property(text, (any) => hashOf(any) === createHash('sha256').update(any, 'utf8').digest('hex')));
   });
 
   it('differ by their nonce alone', () => {

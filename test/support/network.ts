@@ -241,6 +241,8 @@ export class TestNetwork {
         return;
       case 'handle':
         throw new Error('these nodes have no handler');
+      case 'settle-later':
+        return this.#later(() => void driver.submit({ type: 'settle' }));
       case 'hand-over':
         this.#later(() => {
           if (this.queueRefuses) return driver.submit({ type: 'handover-failed', id: effect.id, reason: 'refused' });

@@ -6,7 +6,7 @@ import { beaconStub } from '../../src/durable/stubs.ts';
 import { BEACON_FLUSH_MS_MIN, BEACON_WINDOW_MS_MIN } from '../../src/protocol/limits.ts';
 import { beaconMetric } from './beacon-support.ts';
 import { documented } from './documented.ts';
-import { bindings, broadcast, callsOf, eventually, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
+import { atRest, bindings, broadcast, callsOf, eventually, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
 
 async function figures() {
   return {
@@ -15,20 +15,6 @@ async function figures() {
     nodeRows: await total('pychain_rows_written_total'),
     deliveries: await total('pychain_deliveries_total', { result: 'new' }),
   };
-}
-
-/** Figures once nothing has moved for longer than anybody waits. */
-async function settled() {
-  let last = '';
-  let since = Date.now();
-  return await eventually('rest', async () => {
-    const now = await figures();
-    const text = JSON.stringify(now);
-    if (text !== last) since = Date.now();
-    last = text;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    return Date.now() - since > BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN ? now : null;
-  });
 }
 
 /** Waits until the beacon has heard of these messages from all. */
@@ -51,10 +37,10 @@ it(
   'the beacon costs what docs/cost.md says, alone and under load, and the nodes no row',
   { timeout: 60_000 },
   async () => {
-    const before = await settled();
+    const before = await atRest(figures, BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN);
     const id = await broadcast(1, { alone: 'x'.repeat(900) });
     await heardByAll([id]);
-    const alone = await settled();
+    const alone = await atRest(figures, BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN);
     const cost = perDelivery(before, alone);
     expect(cost.deliveries).toBe(NODE_COUNT - 1);
     expect(cost.rows).toBeCloseTo(documented('beacon, alone', 1), 2);
@@ -74,7 +60,7 @@ it(
       ),
     );
     await heardByAll(results.map((result) => (result.ok ? result.value.id : '')));
-    const load = perDelivery(alone, await settled());
+    const load = perDelivery(alone, await atRest(figures, BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN));
     expect(load.deliveries).toBe(messages.length * (NODE_COUNT - 1));
     expect(load.rows).toBeLessThanOrEqual(documented('beacon, under load', 1));
     expect(load.reports).toBeLessThanOrEqual(documented('beacon, under load', 2));

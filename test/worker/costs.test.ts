@@ -2,7 +2,7 @@
 // figure there is the ceiling here.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { documented } from './documented.ts';
-import { broadcast, callsOf, eventually, everywhere, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
+import { atRest, broadcast, callsOf, everywhere, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
 
 async function figures() {
   return {
@@ -19,10 +19,10 @@ beforeAll(() => startNetwork());
 
 describe('cost of a delivery', () => {
   it('alone', async () => {
-    const before = await figures();
+    const before = await atRest(figures);
     const id = await broadcast(1, { alone: 'x'.repeat(900) });
     await everywhere([id]);
-    const cost = perDelivery(before, await settled());
+    const cost = perDelivery(before, await atRest(figures));
     expect(cost.deliveries).toBe(NODE_COUNT - 1);
     expect(cost.rows).toBeCloseTo(documented('alone', 1), 2);
     expect(cost.operations).toBeCloseTo(documented('alone', 2), 2);
@@ -30,7 +30,7 @@ describe('cost of a delivery', () => {
   });
 
   it('under load: what arrives together is stored together', async () => {
-    const before = await figures();
+    const before = await atRest(figures);
     const messages = SLOTS.flatMap((slot) => Array.from({ length: 40 }, (_, index) => ({ slot, index })));
     const results = await Promise.all(
       messages.map(({ slot, index }) =>
@@ -43,24 +43,13 @@ describe('cost of a delivery', () => {
     );
     const ids = results.map((result) => (result.ok ? result.value.id : ''));
     await everywhere(ids);
-    const cost = perDelivery(before, await settled());
+    const cost = perDelivery(before, await atRest(figures));
     expect(cost.deliveries).toBe(messages.length * (NODE_COUNT - 1));
     expect(cost.rows).toBeLessThanOrEqual(documented('under load', 1));
     expect(cost.operations).toBeLessThanOrEqual(documented('under load', 2));
     expect(cost.calls).toBeLessThanOrEqual(documented('under load', 3));
   });
 });
-
-/** Figures once nothing moves any more: a handover is noted after the message has arrived. */
-async function settled(): Promise<Figures> {
-  let last = await figures();
-  return await eventually('rest', async () => {
-    const now = await figures();
-    const still = now.rows === last.rows && now.deliveries === last.deliveries;
-    last = now;
-    return still ? now : null;
-  });
-}
 
 function perDelivery(before: Figures, after: Figures) {
   const deliveries = after.deliveries - before.deliveries;

@@ -4,6 +4,7 @@ import { SELF } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import type { Env } from '../../src/durable/env.ts';
 import { nodeStub } from '../../src/durable/stubs.ts';
+import { SETTLE_MS } from '../../src/protocol/limits.ts';
 import type { NodeCalls } from '../../src/shell/node-calls.ts';
 import { checkAnswer } from '../support/answers.ts';
 
@@ -31,6 +32,20 @@ export async function eventually<T>(what: string, probe: () => Promise<T | null 
     if (Date.now() > deadline) throw new Error(`${what}: not within ten seconds`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** What `read` gives once it has stayed the same for longer than anybody waits before writing something down; nodes, if not told otherwise. */
+export async function atRest<T>(read: () => Promise<T>, waitsMs = SETTLE_MS): Promise<T> {
+  let last = '';
+  let since = Date.now();
+  return await eventually('rest', async () => {
+    const now = await read();
+    const text = JSON.stringify(now);
+    if (text !== last) since = Date.now();
+    last = text;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return Date.now() - since > waitsMs + 250 ? now : null;
+  });
 }
 
 /** Has the Worker answer; what is below `/api/v1` is held against the document. `input` may be a path. */
