@@ -72,18 +72,22 @@ export async function startMeasured(
   // Figures are those of delivery alone: the beacon has its own.
   const common = { LOG_LEVEL: 'ERROR', ADMIN_TOKEN: TOKEN, BEACON: 'off' };
   const network = await startLocalNetwork({ ...options, vars: { ...common, ...vars } });
-  await eventually(`${nodes} nodes join`, async () => {
+  // Each of N hears of N others.
+  const patience = DEADLINE_MS * Math.max(1, (nodes / 256) ** 2 / 4);
+  const joined = async () => {
     await network.cron();
     return ((await getJson(`${network.url}/api/v1/status`)) as { max_guid: number }).max_guid >= nodes;
-  });
+  };
+  await eventually(`${nodes} nodes join`, joined, patience);
   const slots = Array.from({ length: nodes }, (_, index) => index + 1);
-  await eventually(`${nodes} nodes know each other`, async () => {
+  const knowing = async () => {
     const known = await inParallel(slots, async (slot) => {
       const { guid, peers } = (await getJson(`${network.url}/n/${slot}/api/v1/status`)) as Status;
       return typeof guid === 'number' && peers.alive === nodes - 1;
     });
     return known.every(Boolean);
-  });
+  };
+  await eventually(`${nodes} nodes know each other`, knowing, patience);
   return { ...network, nodes, startMs: performance.now() - started, trouble };
 }
 
@@ -100,10 +104,13 @@ export async function eventually<T>(
 ): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
+    const asked = Date.now();
     const found = await probe();
     if (found !== false) return found;
     if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    // Who is asked needs time for what it is asked about.
+    const pause = Math.max(POLL_MS, Date.now() - asked);
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 

@@ -1,6 +1,8 @@
 // `npm run soak -- [--nodes 64] [--rate 50] [--minutes 10] [--bytes 1024] [--ttl 60]`: a steady rate for long. Prints, each half minute, the time to
-// all, what is missing, and the memory of workerd; at the end the slope of the memory once messages expire. Exits with 1 where a message is missing.
+// all, what is missing, and the memory of workerd; at the end the slope of the memory, and what a delivery costs, once messages expire. Exits with 1
+// where a message is missing.
 import { parseArgs } from 'node:util';
+import { Counted } from './speed/counted.ts';
 import { measureRate } from './speed/measure.ts';
 import { Ours } from './speed/ours.ts';
 import { slope } from './speed/stats.ts';
@@ -29,6 +31,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 const ours = await Ours.start(nodes, {}, { ttl });
 let missing = 0;
 const memory: [minutes: number, megabytes: number][] = [];
+let steady: Counted | null = null;
 try {
   const began = performance.now();
   for (let window = 0; window * WINDOW_SECONDS < Number(values.minutes) * 60; window++) {
@@ -36,7 +39,10 @@ try {
     const minutes = (performance.now() - began) / 60_000;
     const megabytes = (ours.usage()?.rssBytes ?? NaN) / 1e6;
     missing += result.missing + result.refused;
-    if (minutes * 60 > 2 * ttl) memory.push([minutes, megabytes]);
+    if (minutes * 60 > 2 * ttl) {
+      memory.push([minutes, megabytes]);
+      steady ??= await Counted.read(ours);
+    }
     say(
       `${minutes.toFixed(1)} min: ${result.achieved.toFixed(0)} messages/s, p95 ${result.p95Ms.toFixed(0)} ms, ${result.missing} missing, ${result.refused} refused, ${megabytes.toFixed(0)} MB`,
     );
@@ -44,6 +50,12 @@ try {
   say(
     `memory, from twice the life of a message on: ${slope(memory).toFixed(1)} MB a minute, over ${memory.length} rows`,
   );
+  if (steady) {
+    const cost = (await Counted.read(ours)).since(steady);
+    say(
+      `a delivery, expiry included: ${cost.deliveriesPerNode.toFixed(3)} a node, ${cost.rows.toFixed(4)} rows, ${cost.queueOperations.toFixed(4)} queue operations, ${cost.requests.toFixed(4)} requests, $${cost.dollarsPerMillion.toFixed(3)} a million`,
+    );
+  }
 } finally {
   await ours.stop();
 }

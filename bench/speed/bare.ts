@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { bundleWorker, startLocalNetwork, type LocalNetwork } from '../../src/cli/local-network.ts';
 import { freePort } from '../../src/cli/ports.ts';
+import { Gate } from './gate.ts';
 import type { Arrived, Contender, Sent } from './contender.ts';
 import { childrenNamed, usageOf } from './usage.ts';
 
@@ -15,6 +16,7 @@ export class Bare implements Contender {
   /** Answers under way, which tell when all have the message. */
   readonly #answers = new Map<string, Promise<number>>();
   readonly #isBatched: boolean;
+  readonly #gate = new Gate();
   #sent = 0;
 
   private constructor(nodes: number, network: LocalNetwork, pids: ReadonlySet<number>, isBatched = false) {
@@ -52,10 +54,8 @@ export class Bare implements Contender {
 
   async send(node: number, bytes: number): Promise<Sent> {
     const [sentAt, key] = [Date.now(), String(this.#sent++)];
-    const answer = fetch(`${this.#network.url}/n/${this.#isBatched ? 0 : node}`, {
-      method: 'POST',
-      body: 'x'.repeat(bytes),
-    });
+    const url = `${this.#network.url}/n/${this.#isBatched ? 0 : node}`;
+    const answer = this.#gate.through(() => fetch(url, { method: 'POST', body: 'x'.repeat(bytes) }));
     const at = answer.then(async (response) => ((await response.json()) as { at: number }).at);
     // Looked at when arrivals are asked for.
     at.catch(() => undefined);

@@ -12,6 +12,7 @@ import {
   type Measured,
 } from '../network.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Gate } from './gate.ts';
 import type { Arrived, Contender, Sent } from './contender.ts';
 import { childrenNamed, usageOf } from './usage.ts';
 
@@ -39,6 +40,7 @@ export class Ours implements Contender {
   /** Messages that each node should have; null: they expire meanwhile, so that nobody can count them. */
   #expected: number | null;
   readonly #ttl: number;
+  readonly #gate = new Gate();
   /** Longer than messages took the last time. */
   #quietMs = QUIET_MS;
   hopsMax = 0;
@@ -72,11 +74,10 @@ export class Ours implements Contender {
 
   async send(node: number, bytes: number, index: number): Promise<Sent> {
     const sentAt = Date.now();
-    const response = await fetch(`${baseOf(this.network, node)}/api/v1/messages`, {
-      method: 'POST',
-      headers: { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: this.#ttl }),
-    });
+    const url = `${baseOf(this.network, node)}/api/v1/messages`;
+    const headers = { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: this.#ttl });
+    const response = await this.#gate.through(() => fetch(url, { method: 'POST', headers, body }));
     const answer = (await response.json()) as { id?: string; detail?: string };
     if (answer.id === undefined) throw new Error(`POST messages answered ${response.status}: ${answer.detail ?? ''}`);
     return { sentAt, key: answer.id };

@@ -1,6 +1,7 @@
 // The results as tables for a terminal.
 import Table from 'cli-table3';
-import type { Cost, Measured } from './run.ts';
+import type { Cost } from './counted.ts';
+import type { Measured } from './run.ts';
 
 const OURS = 'pychain-edge';
 const BARE = 'bare fan-out';

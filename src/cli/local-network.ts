@@ -186,7 +186,7 @@ function miniflareOptions(
           ...(options.hasPage && assets(wrangler, options.projectDir ?? PROJECT_DIR)),
           triggers: [...queueTriggers(wrangler), ...cronTriggers(wrangler)],
         },
-        // Straight to the Worker: through the entry a request took twice the time (`npm run profile`: 0.25 ms more).
+        // Straight to the Worker: through the entry a request takes 0.5 ms of CPU, without it 0.25 (measured at 404s).
         ...(!options.hasPage && { dev: { unsafeDirectSockets: [{ host: options.host, port: options.port }] } }),
       },
     ],

@@ -1,5 +1,6 @@
 // The mempool: unexpired messages. A received batch is stored as one row (a segment); ids are kept in memory and rebuilt
 // from the segments' indexes on wake; a segment is dropped whole when its last message has expired.
+import { ExpiryQueue } from './expiry-queue.ts';
 import { sortItems, type SortedItems } from './fingerprint.ts';
 import {
   EXTRA_RANGES_MAX,
@@ -79,8 +80,7 @@ export class Mempool {
   readonly #extraRanges = new Map<MessageId, Range[]>();
   readonly #recent = new Map<number, readonly Sealed[]>();
   #bytes = 0;
-  /** When the first segment can be dropped. */
-  #nextExpiry = Infinity;
+  readonly #byExpiry = new ExpiryQueue<Segment>();
   #recentChars = 0;
   /** The last set that was compared, as long as nothing changes. */
   #compared: { readonly at: Millis; readonly items: SortedItems } | null = null;
@@ -162,8 +162,8 @@ export class Mempool {
   }
 
   /**
-   * Stores a batch: one row, more only where it is over the size of a row. The oldest segment's row is written over where all of its
-   * messages have expired: `dropping` hears of each. Returns the segments' numbers.
+   * Stores a batch: one row, more only where it is over the size of a row. The row of a segment whose messages have all expired
+   * is written over: `dropping` hears of each. Returns the segments' numbers.
    */
   append(arrivals: readonly Arrival[], now: Millis, dropping?: (entry: Entry) => void): number[] {
     const seqs: number[] = [];
@@ -237,16 +237,10 @@ export class Mempool {
 
   /** Drops the segments whose last message has expired, and names each message. Returns how many went. */
   expire(now: Millis, dropping?: (entry: Entry) => void): number {
-    if (now < this.#nextExpiry) return 0;
     let dropped = 0;
     const last = this.lastSeq;
     const hadLast = this.#segments.has(last);
-    this.#nextExpiry = Infinity;
-    for (const segment of this.#segments.values()) {
-      if (segment.expiresAt > now) {
-        this.#nextExpiry = Math.min(this.#nextExpiry, segment.expiresAt);
-        continue;
-      }
+    for (let segment = this.#byExpiry.popExpired(now); segment; segment = this.#byExpiry.popExpired(now)) {
       this.#table.delete(segment.seq);
       this.#forget(segment, dropping);
       dropped += segment.entries.length;
@@ -288,10 +282,10 @@ export class Mempool {
     const bodies = batch.map(({ message }) => message.sealed);
     const index: SegmentIndex = { at: now, bytes, items };
     const row = { seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') };
-    const oldest = this.#segments.values().next().value;
-    if (oldest && oldest.expiresAt <= now) {
-      this.#table.replace(oldest.seq, row);
-      this.#forget(oldest, dropping);
+    const expired = this.#byExpiry.popExpired(now);
+    if (expired) {
+      this.#table.replace(expired.seq, row);
+      this.#forget(expired, dropping);
     } else this.#table.append(row);
     this.#nextSeq = seq + 1;
     this.#keep(seq, expiresAt, index);
@@ -315,8 +309,9 @@ export class Mempool {
         from: sender ?? null,
       }),
     );
-    this.#segments.set(seq, { seq, expiresAt, bytes: index.bytes, entries });
-    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+    const segment = { seq, expiresAt, bytes: index.bytes, entries };
+    this.#segments.set(seq, segment);
+    this.#byExpiry.push(segment);
     this.#compared = null;
     this.#bytes += index.bytes;
     for (const entry of entries) {

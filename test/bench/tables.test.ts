@@ -1,6 +1,7 @@
 // The tables of npm run bench.
 import { expect, it } from 'vitest';
-import type { Cost, Measured } from '../../bench/speed/run.ts';
+import type { Cost } from '../../bench/speed/counted.ts';
+import type { Measured } from '../../bench/speed/run.ts';
 import { render } from '../../bench/speed/tables.ts';
 
 const cost: Cost = {

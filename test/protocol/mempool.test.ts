@@ -122,6 +122,23 @@ describe('mempool', () => {
     expect(mempool.bytes).toBe(open(store).bytes);
   });
 
+  it('writes over what has expired also where older messages live on, one segment a time', () => {
+    const store = createMemoryNodeStore();
+    const mempool = open(store);
+    for (const [index, ttl] of [600_000, 9_000, 5_000, 7_000].entries()) mempool.append([arrival(index, ttl)], NOW);
+    for (const [index, seqs] of [
+      [1, 2, 4, 5],
+      [1, 2, 5, 6],
+      [1, 5, 6, 7],
+      [1, 5, 6, 7, 8],
+    ].entries()) {
+      mempool.append([arrival(10 + index)], NOW + 9_000);
+      expect([...store.segments.index()].map(({ seq }) => seq)).toEqual(seqs);
+      expect(readAll(open(store), 10, NOW + 9_000)).toEqual(readAll(mempool, 10, NOW + 9_000));
+    }
+    expect(mempool.expire(NOW + 9_000)).toBe(0);
+  });
+
   it('gives no number twice, also where the only segment is written over', () => {
     const store = createMemoryNodeStore();
     open(store).append([arrival(1, 1_000)], NOW);
