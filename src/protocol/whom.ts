@@ -33,10 +33,8 @@ export function candidates(
   const found: Recipient[] = [];
   for (const peer of range ? roster.peersOn(range) : roster.peers()) {
     if (!isLive(peer.state) && !(ignored && peer.state === 'ignored')) continue;
-    const inside = isHosted(peer, hostedPrefix);
-    if (inside || peer.capabilities.includes(CAN_DELIVER)) {
-      found.push({ guid: peer.guid, trusted: peer.state === 'alive', inside });
-    }
+    if (!canDeliver(peer, hostedPrefix)) continue;
+    found.push({ guid: peer.guid, trusted: peer.state === 'alive', inside: isHosted(peer, hostedPrefix) });
   }
   return found;
 }
