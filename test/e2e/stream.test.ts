@@ -59,7 +59,10 @@ describe('readers that are cut', () => {
     });
     const ids = await sending;
     await Promise.all(cutting);
-    const stored = (await messagesOf(network, 2)).slice(before).map(({ id }) => id);
+    const stored = await eventually('all of them stored', async () => {
+      const came = (await messagesOf(network, 2)).slice(before).map(({ id }) => id);
+      return came.length >= MESSAGES && came;
+    });
     for (const reader of readers) {
       await eventually('all messages', async () => reader.ids.length >= MESSAGES, 10_000);
       expect(reader.connects).toBeGreaterThan(CUTS);
