@@ -28,7 +28,7 @@ const BUSY_TRIES_MAX = 4;
 const BOOT_TRIES_MAX = 4;
 
 /** Jobs of a full batch: `max_batch_size` in wrangler.toml, the most that the platform has. */
-const BATCH_JOBS_MAX = 100;
+export const BATCH_JOBS_MAX = 100;
 
 /** How one queue is worked off. */
 export interface Lane {

@@ -130,7 +130,9 @@ export class LiveNode implements NodeCalls {
   /** Nothing may come in any more: calls that are under way end without a trace. */
   close(): void {
     // Who ends in order has nothing handed over again at the next start.
-    if (this.#driver.state.settlesLater) this.#attempt(() => void this.#driver.submit({ type: 'settle' }));
+    this.#attempt(() => {
+      if (this.#driver.state.settlesLater) this.#driver.submit({ type: 'settle' });
+    });
     this.#isClosed = true;
     this.#beacon?.close();
   }

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it, test } from 'vitest';
 import { hashOf, toCanonical } from '../../src/protocol/canonical.ts';
 import type { Outcome, Undeliverable } from '../../src/protocol/effects.ts';
 import {
@@ -13,7 +14,7 @@ import {
 import type { Delivery, JsonValue } from '../../src/protocol/types.ts';
 import { BODY_BYTES_MAX } from '../../src/protocol/limits.ts';
 import { seal } from '../../src/protocol/seal.ts';
-import { consume, INSIDE, OUTSIDE, type ConsumerPorts } from '../../src/queue/consumer.ts';
+import { BATCH_JOBS_MAX, consume, INSIDE, OUTSIDE, type ConsumerPorts } from '../../src/queue/consumer.ts';
 import { reportDeadLetters } from '../../src/queue/dead-letters.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
 import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
@@ -132,6 +133,12 @@ describe('the rest after a batch', () => {
   it('is none towards peers outside, whose calls take long as it is', async () => {
     expect(await after(2, 40, OUTSIDE)).toEqual([]);
   });
+});
+
+test('a batch is full where wrangler.toml says so, in each network', () => {
+  const toml = readFileSync(new URL('../../wrangler.toml', import.meta.url), 'utf8');
+  const sizes = [...toml.matchAll(/^queue = "[a-z-]*-deliveries"\n(?:#.*\n)*max_batch_size = (\d+)$/gm)];
+  expect(sizes.map(([, size]) => Number(size))).toEqual([BATCH_JOBS_MAX, BATCH_JOBS_MAX]);
 });
 
 describe('delivery consumer', () => {

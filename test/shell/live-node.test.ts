@@ -4,19 +4,19 @@ import { eventually } from '../../bench/network.ts';
 import { readConfig } from '../../src/config.ts';
 import type { Signer } from '../../src/crypto/keys.ts';
 import { DEAD_PEER, eventOf, PEER_LEAVING } from '../../src/protocol/message.ts';
-import { ok } from '../../src/protocol/types.ts';
+import { ok, type Member } from '../../src/protocol/types.ts';
 import { renewIdentity } from '../../src/shell/identity.ts';
 import { LiveNode } from '../../src/shell/live-node.ts';
 import { LogRing } from '../../src/shell/log-ring.ts';
 import { createMemoryNodeStore } from '../../src/store/memory-store.ts';
-import { certificate, keyOf, sealed } from '../support/signed.ts';
+import { certificate, keyOf, outsider, sealed } from '../support/signed.ts';
 
 const SELF = 5;
 const ADDRESS = 'local:/n/5';
 const NETWORK = 'test';
 
 /** A node that has joined, alone. `signer`: signs in place of its own. */
-async function setUp(signer: (own: Signer) => Signer) {
+async function setUp(signer: (own: Signer) => Signer, members: readonly Member[] = []) {
   const config = readConfig({ NETWORK });
   if (!config.ok) throw new Error('no configuration');
   const store = createMemoryNodeStore();
@@ -29,7 +29,7 @@ async function setUp(signer: (own: Signer) => Signer) {
     certificate: certificate(),
     networkKey: keyOf(0),
     maxGuid: SELF,
-    members: [],
+    members,
   });
   const node = new LiveNode(
     {
@@ -53,7 +53,7 @@ async function setUp(signer: (own: Signer) => Signer) {
     { ...own, signer: signer(own.signer) },
   );
   await node.wake();
-  return node;
+  return Object.assign(node, { store });
 }
 
 it('leaves as the incarnation that it is, though it refutes while its farewell is signed', async () => {
@@ -83,4 +83,20 @@ it('leaves as the incarnation that it is, though it refutes while its farewell i
   expect(said?.filter((event) => event?.name === PEER_LEAVING).map((event) => event?.args)).toEqual([
     { guid: SELF, incarnation: 1 },
   ]);
+});
+
+it('notes what it has handed over when it ends in order, also where that was to be noted later', async () => {
+  const node = await setUp((own) => own, [outsider(7)]);
+  const say = async () => {
+    await node.originate({ data: { a: 1 }, ttlSeconds: null, idempotencyKey: null });
+    const { state } = node.running();
+    await eventually('it is handed over', async () => state.settled === state.mempool.lastSeq);
+    return state.settled;
+  };
+  const first = await say();
+  const second = await say();
+  const noted = () => Number(node.store.meta.get('settled'));
+  expect([noted(), node.running().state.settlesLater]).toEqual([first, true]);
+  node.close();
+  expect(noted()).toBe(second);
 });
