@@ -1,4 +1,5 @@
 // Where the network listens: whether it can, checked before anything starts, and what that is as a URL.
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError, errorCode, errorLine } from './errors.ts';
@@ -6,31 +7,32 @@ import { CliError, errorCode, errorLine } from './errors.ts';
 /** How long a port may still be held by a runner that was just killed. */
 const PORT_GRACE_MS = 1_000;
 
-/** The port to listen on: the given one if it is free, any free one for 0. */
+/**
+ * Where any free port is looked for: below those that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere), one of
+ * which might take it before what it is for listens.
+ */
+export const ANY_PORT = { min: 20_000, max: 32_767 } as const;
+
+/** The port to listen on: the given one if it is free, any free one for 0. Nothing holds it until the caller listens. */
 export async function freePort(host: string, port: number): Promise<number> {
   const deadline = Date.now() + PORT_GRACE_MS;
   for (;;) {
+    const tried = port === 0 ? randomInt(ANY_PORT.min, ANY_PORT.max + 1) : port;
     try {
-      return await tryListen(host, port);
+      await tryListen(host, tried);
+      return tried;
     } catch (error) {
-      if (errorCode(error) === 'EADDRINUSE' && Date.now() < deadline) {
-        await sleep(50);
-        continue;
-      }
-      throw portError(error, host, port);
+      if (errorCode(error) !== 'EADDRINUSE' || Date.now() >= deadline) throw portError(error, host, tried);
+      if (port !== 0) await sleep(50);
     }
   }
 }
 
-function tryListen(host: string, port: number): Promise<number> {
+function tryListen(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
-    server.listen({ host, port, exclusive: true }, () => {
-      const address = server.address();
-      const found = typeof address === 'object' && address !== null ? address.port : port;
-      server.close(() => resolve(found));
-    });
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
   });
 }
 

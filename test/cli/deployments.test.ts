@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { DEPLOYMENTS_MAX, freePorts, neighbourly, plansOf } from '../../src/cli/deployments.ts';
+import { ANY_PORT, freePort } from '../../src/cli/ports.ts';
 import { deploymentCount } from '../../src/cli/settings.ts';
 
 const FOLDERS = { storageDir: '/net', logDir: '/logs' };
@@ -40,6 +41,20 @@ test('ports follow each other; one that is taken is named, and there must be eno
   await expect(freePorts('127.0.0.1', port, 2)).rejects.toThrow(`port ${port} of 127.0.0.1 is taken`);
   await new Promise((resolve) => server.close(resolve));
   await expect(freePorts('127.0.0.1', 65_534, 3)).rejects.toThrow('--port 65534');
+});
+
+test('any port is free and none of those that outgoing connections get', async () => {
+  const ports = await Promise.all(Array.from({ length: 50 }, () => freePort('127.0.0.1', 0)));
+  expect(Math.min(...ports)).toBeGreaterThanOrEqual(ANY_PORT.min);
+  // From 32768 on, as Linux has it.
+  expect(Math.max(...ports)).toBeLessThan(32_768);
+  expect(new Set(ports).size).toBeGreaterThan(25);
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(ports[0], '127.0.0.1', resolve);
+  });
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('as many as are asked for, as there were, or one; never fewer than there were', () => {
