@@ -32,6 +32,8 @@ export async function faultsFound(): Promise<string[]> {
 }
 
 const plain = globalThis.fetch;
+// Files of tests may share one process. The last hook of a file, since hooks after it run in the opposite order.
+afterAll(() => void (globalThis.fetch = plain));
 globalThis.fetch = async (input, init) => {
   const response = await plain(input, init);
   watch(input, init, response);
