@@ -165,6 +165,7 @@ export function askPeer(
     rounds,
     wanted: next?.wanted ?? [],
     repeats: next?.repeats ?? 0,
+    known: state.roster.size,
   });
   if (!isTrusted) beginWait(context);
   const self = selfMember(state, context.self);
@@ -257,9 +258,28 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   if (peer && (push.length > 0 || next || (answer.more && learned.added > 0))) {
     const nothing = { digest: null, wanted: [] };
     effects.push(...askPeer(context, peer, push, { ...(next ?? nothing), rounds: asked?.rounds ?? 0 }));
+  } else if (asked?.isTrusted && answer.more && state.roster.size > asked.known) {
+    noteMore(context, guid, answer.have);
   }
   if (!state.syncing.has(guid)) caughtUp(context, guid);
-  return effects;
+  return [...effects, ...askForMore(context)];
+}
+
+/**
+ * Several peers are asked at once, and tell of the same members: one is gone on with. It may know less than the others (all that start
+ * together know little), so that of them which knows most comes after it.
+ */
+function noteMore({ state }: Context, guid: Guid, have: readonly Interval[]): void {
+  const known = have.reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  if (known > (state.hasMore?.known ?? 0)) state.hasMore = { guid, known };
+}
+
+function askForMore(context: Context): Effect[] {
+  const { state } = context;
+  const peer = state.hasMore && state.roster.get(state.hasMore.guid);
+  if (!peer || state.syncing.size > 0) return [];
+  state.hasMore = null;
+  return askPeer(context, peer, [], { digest: null, wanted: [], rounds: 0 });
 }
 
 export function syncFailed(context: Context, guid: Guid, reason: string): Effect[] {
@@ -271,7 +291,7 @@ export function syncFailed(context: Context, guid: Guid, reason: string): Effect
   const again = asked ? askAgain(context, guid, asked) : [];
   // One failure an exchange: a peer is not given up for one lost request and its repeats.
   const peerState = again.length > 0 ? (state.roster.get(guid)?.state ?? null) : noAnswer(context, guid);
-  return [logged('sync_failed', { guid, state: peerState, reason }), ...again];
+  return [logged('sync_failed', { guid, state: peerState, reason }), ...again, ...askForMore(context)];
 }
 
 /** What was asked for and did not come is asked for again at once: nobody else is asked for it in this round. */

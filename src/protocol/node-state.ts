@@ -35,6 +35,8 @@ export interface Asked {
   readonly wanted: readonly MessageId[];
   /** How often they were asked for before, without an answer. */
   readonly repeats: number;
+  /** Peers that this node knew when it asked. */
+  readonly known: number;
 }
 
 /** A handover to the queue that is under way. */
@@ -86,6 +88,8 @@ export class NodeState {
   readonly damage: Effect[] = [];
   /** Calls under way; forgotten by a crash, which is why timers stand behind each of them. */
   readonly syncing = new Map<Guid, Asked>();
+  /** The trusted peer that has members for this node beyond those that another one brought meanwhile, and how many it knows. */
+  hasMore: { readonly guid: Guid; readonly known: number } | null = null;
   /** Messages that peers were asked for, and when: not asked of everybody. */
   readonly wanted = new Map<MessageId, Millis>();
   /** When a caller whose mempool differed was last asked in its turn. */

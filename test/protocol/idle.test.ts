@@ -121,8 +121,8 @@ describe('comes back at once', () => {
     [
       'a peer that has what it lacks',
       (machine) => {
-        const exchange = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [], repeats: 0 };
-        machine.state.syncing.set(3, exchange);
+        const exchange = { pushed: false, isTrusted: true, comparedAt: machine.now, rounds: 1, wanted: [] };
+        machine.state.syncing.set(3, { ...exchange, repeats: 0, known: 3 });
         machine.answerSync(3, { frame: { ranges: [[null, ['ab'.repeat(32)]]] } });
       },
     ],

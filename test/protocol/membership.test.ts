@@ -206,28 +206,63 @@ describe('an answer', () => {
     expect(asked(machine.answerSync(4, { members: [outsider(7)], more: true }))).toEqual([4]);
     expect(asked(machine.answerSync(4, { members: [outsider(7)], more: true }))).toEqual([]);
   });
+
+  describe('whose members another answer had brought', () => {
+    /** Three are asked at once; all tell of the same member, the last two too late. */
+    const overtaken = () => {
+      const machine = new Machine([member(1), member(3), member(4)]);
+      expect(asked(machine.round()).sort()).toEqual([1, 3, 4]);
+      const members = [outsider(8)];
+      expect(asked(machine.answerSync(4, { members, more: true }))).toEqual([4]);
+      expect(asked(machine.answerSync(1, { members, more: true, have: [[1, 900]] }))).toEqual([]);
+      expect(asked(machine.answerSync(3, { members, more: true, have: [[1, 20]] }))).toEqual([]);
+      return machine;
+    };
+
+    it('is gone on with after those that are under way: who answered first may know less', () => {
+      const machine = overtaken();
+      expect(asked(machine.answerSync(4, { members: [outsider(9)] }))).toEqual([1]);
+      // Nothing new came meanwhile: it has what this node does not want.
+      expect(asked(machine.answerSync(1, { more: true }))).toEqual([]);
+    });
+
+    it('is gone on with where those fail', () => {
+      const machine = overtaken();
+      const failed = machine.effectsOf({ type: 'sync-failed', guid: 4, reason: 'timeout' });
+      expect(asked(failed)).toEqual([1]);
+    });
+
+    it('is gone on with at once where nobody else is asked', () => {
+      const machine = new Machine([outsider(4)]);
+      machine.trust(4);
+      machine.round();
+      machine.submit({ type: 'sync-asked', request: requestOf(4, { members: [outsider(7)] }), caller: 4 });
+      expect(asked(machine.answerSync(4, { members: [outsider(7)], more: true }))).toEqual([4]);
+    });
+  });
 });
 
-describe('who asks', () => {
-  const request = (guid: number, changes: object = {}) => {
-    const fixed = { guid, maxGuidNode: { guid: 1_000_000_000, address: 'x' }, have: [[guid, guid]] as const };
-    return { ...fixed, members: [], digest: null, wanted: [], doubted: [], ...changes };
-  };
+/** A sync request. */
+function requestOf(guid: number, changes: object = {}) {
+  const fixed = { guid, maxGuidNode: { guid: 1_000_000_000, address: 'x' }, have: [[guid, guid]] as const };
+  return { ...fixed, members: [], digest: null, wanted: [], doubted: [], ...changes };
+}
 
+describe('who asks', () => {
   it('and proves who it is tells of members; anybody else is believed nothing', () => {
     const machine = new Machine([outsider(4)]);
     const told = { members: [outsider(7), outsider(4, { incarnation: 1 })] };
     const before = machine.roster();
-    machine.submit({ type: 'sync-asked', request: request(4, told), caller: null });
+    machine.submit({ type: 'sync-asked', request: requestOf(4, told), caller: null });
     expect(machine.roster()).toBe(before);
-    machine.submit({ type: 'sync-asked', request: request(4, told), caller: 4 });
+    machine.submit({ type: 'sync-asked', request: requestOf(4, told), caller: 4 });
     expect(machine.state.roster.sorted()).toMatchObject([{ guid: 4, incarnation: 1 }, { guid: 7 }]);
     expect(machine.state.maxGuid).toBe(7);
   });
 
   it('is told who is missing, this node included, and the highest of all', () => {
     const machine = new Machine([outsider(4), outsider(7)]);
-    const reply = machine.submit({ type: 'sync-asked', request: request(9), caller: null });
+    const reply = machine.submit({ type: 'sync-asked', request: requestOf(9), caller: null });
     if (reply.type !== 'sync') throw new Error('no answer');
     expect(reply.answer?.members.map(({ guid }) => guid)).toEqual([4, 7, SELF]);
     expect(reply.answer?.maxGuidNode).toEqual({ guid: 7, address: 'https://n7.example.net' });
@@ -244,7 +279,7 @@ describe('who asks', () => {
     ]);
     const doubts = doubted.map((guid) => [guid, guid % 2] as const);
     const asking = { have: [[1, 99]] as const, doubted: doubts };
-    const reply = machine.submit({ type: 'sync-asked', request: request(9, asking), caller: 9 });
+    const reply = machine.submit({ type: 'sync-asked', request: requestOf(9, asking), caller: 9 });
     if (reply.type !== 'sync') throw new Error('no answer');
     const told = reply.answer?.members.map(({ guid }) => guid) ?? [];
     const later = doubted.slice(0, DOUBTED_MAX).filter((guid) => guid % 2 === 0);
@@ -258,7 +293,7 @@ describe('who asks', () => {
     const differing = (caller: number) => {
       const at = Math.floor(machine.now / 5_000) * 5_000;
       const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
-      const found = asked(machine.effectsOf({ type: 'sync-asked', request: request(caller, { digest }), caller }));
+      const found = asked(machine.effectsOf({ type: 'sync-asked', request: requestOf(caller, { digest }), caller }));
       for (const guid of found) machine.answerSync(guid);
       return found;
     };
@@ -277,7 +312,7 @@ describe('who asks', () => {
     const machine = new Machine([member(3)]);
     const comparedAt = (at: number) => {
       const digest = { at, frame: { ranges: [[null, '0'.repeat(32)] as const] } };
-      const reply = machine.submit({ type: 'sync-asked', request: request(3, { digest }), caller: 3 });
+      const reply = machine.submit({ type: 'sync-asked', request: requestOf(3, { digest }), caller: 3 });
       return reply.type === 'sync' && reply.answer?.frame !== null;
     };
     const skew = 2 * CLOCK_SKEW_MS_MAX;
@@ -286,7 +321,7 @@ describe('who asks', () => {
   });
 
   it('is told nothing by a node that has not joined', () => {
-    const reply = new Machine(null).submit({ type: 'sync-asked', request: request(9), caller: 9 });
+    const reply = new Machine(null).submit({ type: 'sync-asked', request: requestOf(9), caller: 9 });
     expect(reply).toEqual({ type: 'sync', answer: null });
   });
 });
