@@ -5,11 +5,11 @@ import {
   broadcastAt,
   countersAt,
   eventually,
+  haveSynced,
   inParallel,
   messagesAt,
   startMeasured,
   summed,
-  totals,
   type Measured,
 } from './network.ts';
 import { Peers } from './peers.ts';
@@ -82,10 +82,7 @@ async function startAlone(nodes: number, fanout: number): Promise<Network> {
   const vars = { FANOUT: String(fanout), NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', MESSAGE_TTL: '3600' };
   const network: Measured = await startMeasured(nodes, vars);
   // The first sync rounds come within a second of the joins; their rows are not the messages' either.
-  await eventually(
-    'the first sync rounds',
-    async () => ((await totals(network)).get('pychain_sync_rounds_total') ?? 0) >= nodes,
-  );
+  await eventually('the first sync rounds', () => haveSynced(network));
   return { places: placesOf([network]), trouble: () => network.trouble, stop: () => network.dispose() };
 }
 

@@ -1,6 +1,6 @@
 // What a delivery costs, from the nodes' own counters and what workerd has used.
 import { dollarsPerMillion } from '../prices.ts';
-import { totals } from '../network.ts';
+import { basesOf, countersAt, inParallel } from '../network.ts';
 import type { Usage } from './contender.ts';
 import type { Ours } from './ours.ts';
 
@@ -15,22 +15,28 @@ export interface Cost {
   readonly cpuSecondsPerMillion: number | null;
 }
 
+type Counters = ReadonlyMap<string, number>;
+
+/** What only grows, by Prometheus' convention. */
+const COUNTER = /_total(\{|$)/;
+
 /** What the nodes have counted, and workerd has used. */
 export class Counted {
-  readonly #totals: ReadonlyMap<string, number>;
+  /** By node. */
+  readonly #counters: readonly Counters[];
   readonly #usage: Usage | null;
 
-  private constructor(counted: ReadonlyMap<string, number>, usage: Usage | null) {
-    this.#totals = counted;
+  private constructor(counters: readonly Counters[], usage: Usage | null) {
+    this.#counters = counters;
     this.#usage = usage;
   }
 
   static async read(ours: Ours): Promise<Counted> {
-    return new Counted(await totals(ours.network), ours.usage());
+    return new Counted(await inParallel(basesOf(ours.network), countersAt), ours.usage());
   }
 
   since(before: Counted): Cost {
-    const grown = (name: string) => (this.#totals.get(name) ?? 0) - (before.#totals.get(name) ?? 0);
+    const grown = (name: string) => growth(name, before.#counters, this.#counters);
     const deliveries = grown('pychain_deliveries_total{result="new"}');
     const all = grown('pychain_deliveries_total');
     const used = {
@@ -46,4 +52,15 @@ export class Counted {
       cpuSecondsPerMillion: cpu === null ? null : (cpu / deliveries) * 1e6,
     };
   }
+}
+
+/** How much a counter has grown, all nodes together. One that was evicted since, idle for ten seconds, has begun anew. */
+export function growth(name: string, before: readonly Counters[], after: readonly Counters[]): number {
+  return after.reduce((sum, counters, node) => {
+    const first = before[node] ?? counters;
+    const hasBegunAnew = [...first].some(
+      ([counter, value]) => COUNTER.test(counter) && (counters.get(counter) ?? 0) < value,
+    );
+    return sum + (counters.get(name) ?? 0) - (hasBegunAnew ? 0 : (first.get(name) ?? 0));
+  }, 0);
 }

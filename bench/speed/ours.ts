@@ -4,10 +4,10 @@ import {
   basesOf,
   eventually,
   getJson,
+  haveSynced,
   inParallel,
   startMeasured,
   TOKEN,
-  totals,
   type Changes,
   type Measured,
 } from '../network.ts';
@@ -65,10 +65,7 @@ export class Ours implements Contender {
       { NETWORK_SYNC_INTERVAL: '3600', NETWORK_SYNC_JITTER: '0', ...vars },
       changes,
     );
-    await eventually(
-      'the first sync rounds',
-      async () => ((await totals(network)).get('pychain_sync_rounds_total') ?? 0) >= nodes,
-    );
+    await eventually('the first sync rounds', () => haveSynced(network));
     return new Ours(network, childrenNamed('workerd', before), ttl);
   }
 
