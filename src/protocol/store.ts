@@ -66,7 +66,10 @@ export interface NodeStore {
   readonly repairs: TextTable;
   readonly nonces: TextTable;
   readonly timers: TimerTable;
-  /** Runs `body` whole or not at all; a throw in it rolls back and goes on. Not nested. */
+  /**
+   * Runs `body` whole or not at all; a throw in it, or in its writes at the end, leaves nothing of it. Not nested. What it has written it can
+   * read (`get`, `body`), but no whole table after it has written.
+   */
   transaction<T>(body: () => T): T;
   /** Rows written since this store was opened, as the platform bills them (memory: one a call). */
   rowsWritten(): number;

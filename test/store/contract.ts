@@ -123,6 +123,47 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
         expect(store.transaction(() => store.meta.get('kept'))).toBe('before');
       }));
 
+    it('a transaction reads what it has written', () =>
+      withStore((store) => {
+        const { meta, segments } = store;
+        for (const seq of [1, 2]) segments.append(segment(seq));
+        meta.set('other', 'before');
+        store.transaction(() => {
+          meta.set('a', 'first');
+          meta.set('a', 'second');
+          expect([meta.get('a'), meta.get('other'), meta.get('none')]).toEqual(['second', 'before', null]);
+          segments.replace(1, segment(3));
+          segments.append(segment(4));
+          segments.delete(2);
+          expect([1, 2, 3, 4].map((seq) => segments.body(seq))).toEqual([null, null, 'b3\n€', 'b4\n€']);
+        });
+        expect(meta.get('a')).toBe('second');
+        expect([...segments.index()].map(({ seq }) => seq)).toEqual([3, 4]);
+        expect([1, 2, 3, 4].map((seq) => segments.body(seq))).toEqual([null, null, 'b3\n€', 'b4\n€']);
+      }));
+
+    it.each<[string, (store: NodeStore) => void]>([
+      ['alone', () => undefined],
+      ['among others', ({ meta }) => meta.set('a', 'during')],
+    ])('a transaction with a write that fails, %s, leaves nothing', (_, others) =>
+      withStore((store) => {
+        const { meta, segments, roster } = store;
+        meta.set('a', 'before');
+        segments.append(segment(1));
+        const fail = (write: () => void) => () =>
+          store.transaction(() => {
+            others(store);
+            write();
+          });
+        expect(fail(() => segments.append(segment(1)))).toThrow(/UNIQUE|exists/);
+        expect(fail(() => segments.replace(7, segment(8)))).toThrow('does not exist');
+        expect(meta.get('a')).toBe('before');
+        expect([...segments.index()].map(({ seq }) => seq)).toEqual([1]);
+        store.transaction(() => roster.put(1, 'after'));
+        expect([...roster.all()]).toEqual([{ id: 1, body: 'after' }]);
+      }),
+    );
+
     it('counts the rows that it writes', () =>
       withStore((store) => {
         const before = store.rowsWritten();
