@@ -29,6 +29,11 @@ export interface Contender {
   send(node: number, bytes: number, index: number): Promise<Sent>;
   /** Waits until all have all of them, or `withinMs` is over. */
   arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived>;
+  /**
+   * Waits until the network is at rest after a message, without asking it anything: answers leave work behind (garbage) that the next message
+   * would meet. Where it is missing, `arrivals` costs the network nothing, and is asked for each message.
+   */
+  settle?(): Promise<void>;
   /** CPU seconds and resident bytes of the processes of the network; null where they can't be told from others. */
   usage(): Usage | null;
   stop(): Promise<void>;

@@ -23,24 +23,38 @@ export async function measureAlone(
   const times = new Map(contenders.map(({ name }) => [name, [] as number[]]));
   const missing = new Map(contenders.map(({ name }) => [name, 0]));
   const unable = new Set<Contender>();
+  const settling = new Map<Contender, Sent[]>();
+  const collect = async (contender: Contender, sent: readonly Sent[]) => {
+    const arrived = await contender.arrivals(sent, LOST_MS);
+    times.get(contender.name)?.push(...arrived.times);
+    missing.set(contender.name, (missing.get(contender.name) ?? 0) + arrived.missing);
+  };
+  const sendOne = async (contender: Contender, index: number) => {
+    const sent = await contender.send(1 + (index % contender.nodes), bytes, index).catch((error: unknown) => {
+      if (!(error instanceof TooLarge)) throw error;
+      unable.add(contender);
+      return null;
+    });
+    if (!sent) return;
+    if (!contender.settle) return await collect(contender, [sent]);
+    await contender.settle();
+    settling.set(contender, [...(settling.get(contender) ?? []), sent]);
+  };
+  const run = async (from: number, count: number) => {
+    for (let index = from; index < from + count; index++) {
+      for (const contender of contenders) if (!unable.has(contender)) await sendOne(contender, index);
+    }
+    for (const [contender, sent] of settling) await collect(contender, sent);
+    settling.clear();
+  };
   // The first ones warm the code up: they count for none.
   const warmUp = Math.min(5, messages);
-  for (let index = -warmUp; index < messages; index++) {
-    for (const contender of contenders) {
-      if (unable.has(contender)) continue;
-      const node = 1 + ((index + warmUp) % contender.nodes);
-      const sent = await contender.send(node, bytes, index).catch((error: unknown) => {
-        if (!(error instanceof TooLarge)) throw error;
-        unable.add(contender);
-        return null;
-      });
-      if (!sent) continue;
-      const arrived = await contender.arrivals([sent], LOST_MS);
-      if (index < 0) continue;
-      times.get(contender.name)?.push(...arrived.times);
-      missing.set(contender.name, (missing.get(contender.name) ?? 0) + arrived.missing);
-    }
+  await run(0, warmUp);
+  for (const { name } of contenders) {
+    times.set(name, []);
+    missing.set(name, 0);
   }
+  await run(warmUp, messages);
   return new Map(
     contenders.map((contender) => {
       const { name } = contender;

@@ -27,6 +27,34 @@ function network(capacity: number, fails: 'slow' | 'lossy' | 'refusing'): Conten
 /** Sending takes no time. */
 const still = { now: () => 0, sleep: async () => undefined };
 
+describe('messages one at a time', () => {
+  it('are asked for together where that would cost the network something, and the first ones count for none', async () => {
+    const events: string[] = [];
+    const asks = (name: string): Contender => ({
+      ...network(100, 'slow'),
+      name,
+      send: async (_node, _bytes, index) => {
+        events.push(`${name} sends`);
+        return { sentAt: 0, key: String(index) };
+      },
+      arrivals: async (sent) => {
+        events.push(`${name} is asked for ${sent.length}`);
+        return { times: sent.map(({ key }) => Number(key)), missing: sent.length === 5 ? 7 : 0, usage: null };
+      },
+    });
+    const settling = { ...asks('a'), settle: async () => void events.push('a settles') };
+    const alone = await measureAlone([settling, asks('b')], 6, 100);
+    const [each, other] = [
+      ['a sends', 'a settles'],
+      ['b sends', 'b is asked for 1'],
+    ];
+    const round = (count: number) => Array.from({ length: count }, () => [...each, ...other]).flat();
+    expect(events).toEqual([...round(5), 'a is asked for 5', ...round(6), 'a is asked for 6']);
+    expect(alone.get('a')).toMatchObject({ medianMs: 8, missing: 0 });
+    expect(alone.get('b')).toMatchObject({ medianMs: 8, missing: 0 });
+  });
+});
+
 describe('the highest rate', () => {
   it.each(['slow', 'lossy', 'refusing'] as const)(
     'is found to a quarter of the last step, of a %s network',
