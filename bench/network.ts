@@ -51,6 +51,7 @@ export interface Changes {
   readonly handler?: Handler;
   readonly inspectorPort?: number;
   readonly hasPage?: boolean;
+  readonly staysAwake?: boolean;
 }
 
 /** Starts a network of `nodes` and waits until everybody knows everybody. */

@@ -40,27 +40,18 @@ export async function measureAlone(
     await contender.settle();
     settling.set(contender, [...(settling.get(contender) ?? []), sent]);
   };
-  const run = async (from: number, count: number) => {
-    for (let index = from; index < from + count; index++) {
-      for (const contender of contenders) if (!unable.has(contender)) await sendOne(contender, index);
-    }
-    for (const [contender, sent] of settling) await collect(contender, sent);
-    settling.clear();
-  };
   // The first ones warm the code up: they count for none.
   const warmUp = Math.min(5, messages);
-  await run(0, warmUp);
-  for (const { name } of contenders) {
-    times.set(name, []);
-    missing.set(name, 0);
+  for (let index = 0; index < warmUp + messages; index++) {
+    for (const contender of contenders) if (!unable.has(contender)) await sendOne(contender, index);
   }
-  await run(warmUp, messages);
+  for (const [contender, sent] of settling) await collect(contender, sent);
   return new Map(
     contenders.map((contender) => {
       const { name } = contender;
       if (unable.has(contender)) return [name, null];
-      const all = times.get(name) ?? [];
-      return [name, { medianMs: median(all), p95Ms: quantile(all, 0.95), missing: missing.get(name) ?? 0 }];
+      const counted = (times.get(name) ?? []).slice(-messages);
+      return [name, { medianMs: median(counted), p95Ms: quantile(counted, 0.95), missing: missing.get(name) ?? 0 }];
     }),
   );
 }

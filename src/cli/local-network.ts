@@ -36,6 +36,8 @@ export interface LocalNetworkOptions {
   readonly projectDir?: string;
   /** Serves the live page at `/` too. Each request goes through two more Workers then, which measurements do without. */
   readonly hasPage?: boolean;
+  /** Objects stay in memory when nobody calls them; else workerd evicts them after ten idle seconds. For measurements of nodes that are awake. */
+  readonly staysAwake?: boolean;
   /** Where V8's inspector listens, for profiles; without it nowhere. */
   readonly inspectorPort?: number;
   /** The application, bound as HANDLER; without it nothing is. */
@@ -181,7 +183,14 @@ function miniflareOptions(
           exports: Object.fromEntries(
             wrangler.migrations
               .flatMap((migration) => migration.new_sqlite_classes)
-              .map((name) => [name, { type: 'durable-object' as const, storage: 'sqlite' as const }]),
+              .map((name) => [
+                name,
+                {
+                  type: 'durable-object' as const,
+                  storage: 'sqlite' as const,
+                  unsafePreventEviction: options.staysAwake ?? false,
+                },
+              ]),
           ),
           ...(options.hasPage && assets(wrangler, options.projectDir ?? PROJECT_DIR)),
           triggers: [...queueTriggers(wrangler), ...cronTriggers(wrangler)],
