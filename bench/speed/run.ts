@@ -27,13 +27,21 @@ export interface RunOptions {
   readonly progress: (line: string) => void;
 }
 
+/** By contender; null: it has no messages of this size. */
+export interface AloneOfSize {
+  readonly bytes: number;
+  readonly by: Readonly<Record<string, Alone | null>>;
+}
+
 export interface Measured {
   readonly nodes: number;
   readonly startSeconds: number;
   readonly rssMBPerNode: number | null;
   readonly hopsMax: number;
-  /** By size, then by contender; null: it has no messages of this size. */
-  readonly alone: readonly { readonly bytes: number; readonly by: Readonly<Record<string, Alone | null>> }[];
+  /** This network and the bare fan-out. */
+  readonly alone: readonly AloneOfSize[];
+  /** The same beside the peers, whose idle nodes take a part of the processor, and the peers; empty without them. */
+  readonly besidePeers: readonly AloneOfSize[];
   /** By contender: all rates that were tried. */
   readonly rates: Readonly<Record<string, { readonly highest: number; readonly tried: readonly AtRate[] }>>;
   readonly costAlone: Cost;
@@ -51,14 +59,19 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
     const rss = ours.usage()?.rssBytes ?? null;
     const bare = await Bare.start(nodes);
     running.push(bare);
-    if (withPeers) await startPeers(running, nodes, progress);
-    const alone: Measured['alone'][number][] = [];
+    const eachSize = async (beside: string) => {
+      const measured: AloneOfSize[] = [];
+      for (const bytes of sizes) {
+        progress(`${nodes} nodes, ${bytes} bytes, one at a time${beside} …`);
+        measured.push({ bytes, by: Object.fromEntries(await measureAlone(running, messages, bytes)) });
+      }
+      return measured;
+    };
     const before = await Counted.read(ours);
-    for (const bytes of sizes) {
-      progress(`${nodes} nodes, ${bytes} bytes, one at a time …`);
-      alone.push({ bytes, by: Object.fromEntries(await measureAlone(running, messages, bytes)) });
-    }
+    const alone = await eachSize('');
     const costAlone = (await Counted.read(ours)).since(before);
+    if (withPeers) await startPeers(running, nodes, progress);
+    const besidePeers = running.length > 2 ? await eachSize(', beside the peers') : [];
     const { rates, costAtRate } = await measureRates(running.toSpliced(2, 0, bare.batched()), ours, {
       first,
       seconds,
@@ -70,6 +83,7 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
       rssMBPerNode: rss === null ? null : rss / 1e6 / nodes,
       hopsMax: ours.hopsMax,
       alone,
+      besidePeers,
       rates,
       costAlone,
       costAtRate,

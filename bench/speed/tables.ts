@@ -1,7 +1,7 @@
 // The results as tables for a terminal.
 import Table from 'cli-table3';
 import type { Cost } from './counted.ts';
-import type { Measured } from './run.ts';
+import type { AloneOfSize, Measured } from './run.ts';
 
 const OURS = 'pychain-edge';
 const BARE = 'bare fan-out';
@@ -11,18 +11,27 @@ const PLAIN = { style: { head: [], border: [] } };
 const digits = (value: number | null | undefined, count: number) =>
   value === null || value === undefined || Number.isNaN(value) ? '' : value.toFixed(count);
 
-/** Three tables: time to all, rates, costs. */
+/** Tables: time to all, the same beside the peers where there were any, rates, costs. */
 export function render(results: readonly Measured[]): string {
-  return [timesOf(results), ratesOf(results), costsOf(results)].join('\n');
+  const times = timesOf('Time to all, one message at a time', results, ({ alone }) => alone);
+  const beside = results.filter(({ besidePeers }) => besidePeers.length > 0);
+  const title = 'The same beside the peers, whose idle nodes take a part of the processor';
+  const others = beside.length > 0 ? [timesOf(title, beside, ({ besidePeers }) => besidePeers)] : [];
+  return [times, ...others, ratesOf(results), costsOf(results)].join('\n');
 }
 
-function timesOf(results: readonly Measured[]): string {
+function timesOf(
+  title: string,
+  results: readonly Measured[],
+  sizesOf: (measured: Measured) => readonly AloneOfSize[],
+): string {
   const table = new Table({
     ...PLAIN,
     head: ['nodes', 'bytes', 'network', 'median ms', 'p95 ms', 'missing', 'times the bare'],
   });
-  for (const { nodes, alone: bySize } of results) {
-    for (const { bytes, by } of bySize) {
+  for (const measured of results) {
+    const { nodes } = measured;
+    for (const { bytes, by } of sizesOf(measured)) {
       for (const [name, alone] of Object.entries(by)) {
         if (!alone) {
           table.push([nodes, bytes, name, '–', '–', '–', '–']);
@@ -34,7 +43,7 @@ function timesOf(results: readonly Measured[]): string {
       }
     }
   }
-  return `Time to all, one message at a time\n${table.toString()}`;
+  return `${title}\n${table.toString()}`;
 }
 
 function ratesOf(results: readonly Measured[]): string {

@@ -28,6 +28,7 @@ const measured: Measured = {
       },
     },
   ],
+  besidePeers: [],
   rates: {},
   costAlone: cost,
   costAtRate: null,
@@ -47,4 +48,13 @@ it('show a dash, not a zero, for a network that has no messages of a size', () =
   const text = render([measured]);
   expect(rowOf(text, 'small only')).toEqual(['16', '16384', 'small only', '–', '–', '–', '–']);
   expect(rowOf(text, 'lossy')).toEqual(['16', '16384', 'lossy', '16', '30', '2', '2.00']);
+});
+
+it('show what was measured beside the peers by itself, where there were any', () => {
+  const by = { 'bare fan-out': { medianMs: 16, p95Ms: 30, missing: 0 }, 'peer': { medianMs: 64, p95Ms: 99, missing: 0 } };
+  const text = render([measured, { ...measured, besidePeers: [{ bytes: 100, by }] }]);
+  const [quiet, beside] = text.split('beside the peers');
+  expect(rowOf(quiet ?? '', 'peer')).toBeUndefined();
+  expect(rowOf(beside ?? '', 'peer')).toEqual(['16', '100', 'peer', '64', '99', '0', '4.00']);
+  expect(render([measured])).not.toContain('beside the peers');
 });
