@@ -43,6 +43,8 @@ function workerProject(
       ...files,
       testTimeout: 30_000,
       hookTimeout: 30_000,
+      // By default one core of two would be left idle.
+      maxWorkers: 2,
       // It ships ES modules without saying so.
       deps: { optimizer: { ssr: { enabled: true, include: ['itty-durable'] } } },
     },
@@ -56,7 +58,7 @@ export default defineConfig({
         include: ['test/**/*.test.ts'],
         exclude: ['test/worker/**', 'test/e2e/**'],
         testTimeout: 30_000,
-        // To load the same modules anew for each file took longer than the tests; by default one core of two would be left idle.
+        // To load the same modules anew for each file took longer than the tests.
         isolate: false,
         maxWorkers: 2,
       }),

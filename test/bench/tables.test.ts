@@ -51,7 +51,10 @@ it('show a dash, not a zero, for a network that has no messages of a size', () =
 });
 
 it('show what was measured beside the peers by itself, where there were any', () => {
-  const by = { 'bare fan-out': { medianMs: 16, p95Ms: 30, missing: 0 }, 'peer': { medianMs: 64, p95Ms: 99, missing: 0 } };
+  const by = {
+    'bare fan-out': { medianMs: 16, p95Ms: 30, missing: 0 },
+    'peer': { medianMs: 64, p95Ms: 99, missing: 0 },
+  };
   const text = render([measured, { ...measured, besidePeers: [{ bytes: 100, by }] }]);
   const [quiet, beside] = text.split('beside the peers');
   expect(rowOf(quiet ?? '', 'peer')).toBeUndefined();
