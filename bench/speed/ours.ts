@@ -16,9 +16,10 @@ import { Gate } from './gate.ts';
 import type { Arrived, Contender, Sent } from './contender.ts';
 import { childrenNamed, usageOf } from './usage.ts';
 
-/** How long a network may take to come to rest after one message, and how often its processes are looked at, milliseconds. */
+/** How long a network may take to come to rest after one message, milliseconds. */
 const SETTLE_MS_MAX = 10_000;
-const SETTLE_POLL_MS = 50;
+/** How long its processes must have done next to nothing, milliseconds: longer than the consumer rests, and than the disk holds a commit up. */
+const SETTLE_POLL_MS = 300;
 
 interface Page {
   readonly messages: readonly { readonly id: string; readonly received_at: number; readonly hops: number }[];
@@ -113,7 +114,7 @@ export class Ours implements Contender {
 
   async settle(): Promise<void> {
     const until = Date.now() + SETTLE_MS_MAX;
-    // A hundredth of a second of work in 50 ms is what timers and sockets take.
+    // A hundredth of a second of work is what timers and sockets take.
     for (let before = this.usage(); Date.now() < until;) {
       await sleep(before ? SETTLE_POLL_MS : this.nodes);
       const after = this.usage();
