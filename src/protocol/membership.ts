@@ -261,8 +261,9 @@ export function syncAnswered(context: Context, guid: Guid, answer: SyncAnswer): 
   } else if (asked?.isTrusted && answer.more && state.roster.size > asked.known) {
     noteMore(context, guid, answer.have);
   }
+  effects.push(...askForMore(context));
   if (!state.syncing.has(guid)) caughtUp(context, guid);
-  return [...effects, ...askForMore(context)];
+  return effects;
 }
 
 /**
@@ -276,10 +277,11 @@ function noteMore({ state }: Context, guid: Guid, have: readonly Interval[]): vo
 
 function askForMore(context: Context): Effect[] {
   const { state } = context;
-  const peer = state.hasMore && state.roster.get(state.hasMore.guid);
-  if (!peer || state.syncing.size > 0) return [];
+  const { hasMore } = state;
+  if (!hasMore || state.syncing.size > 0) return [];
   state.hasMore = null;
-  return askPeer(context, peer, [], { digest: null, wanted: [], rounds: 0 });
+  const peer = state.roster.get(hasMore.guid);
+  return peer ? askPeer(context, peer, [], { digest: null, wanted: [], rounds: 0 }) : [];
 }
 
 export function syncFailed(context: Context, guid: Guid, reason: string): Effect[] {

@@ -237,7 +237,18 @@ describe('an answer', () => {
       machine.trust(4);
       machine.round();
       machine.submit({ type: 'sync-asked', request: requestOf(4, { members: [outsider(7)] }), caller: 4 });
+      // Whom a delivery waits for is not caught up with yet.
+      machine.state.catchingUp = { guid: 4, claim: 9 };
       expect(asked(machine.answerSync(4, { members: [outsider(7)], more: true }))).toEqual([4]);
+      expect(machine.state.catchingUp).not.toBeNull();
+    });
+
+    it('is forgotten where it is gone, so that another one is gone on with', () => {
+      const machine = new Machine([member(1), member(3), member(4)]);
+      machine.state.hasMore = { guid: 99, known: 5_000 };
+      machine.round();
+      for (const guid of [1, 3, 4]) expect(asked(machine.answerSync(guid))).toEqual([]);
+      expect(machine.state.hasMore).toBeNull();
     });
   });
 });
