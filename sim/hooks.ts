@@ -21,6 +21,10 @@ export interface Hooks {
   readonly told?: (legs: readonly Undeliverable[]) => readonly Undeliverable[];
   /** The consumer acknowledges before it delivers. */
   readonly acksFirst?: boolean;
+  /** What a sender's own attempt did not bring goes nowhere. */
+  readonly forgetsLeft?: boolean;
+  /** A node notes what it brings itself as handed over before it has brought it. */
+  readonly settlesFirst?: boolean;
   /** Messages from outside are taken without a look at their signatures. */
   readonly believesAll?: boolean;
   /** Nobody wakes hosted nodes each minute. */

@@ -133,6 +133,8 @@ export const MUTATIONS: readonly Mutation[] = [
   { name: 'the boot node forgets allocations on a restart', hooks: () => ({ bootReopened: createMemoryBootStore }) },
   { name: 'DEAD_PEER is believed', hooks: () => ({ handled: dropsTheDead }) },
   { name: 'the consumer acknowledges before it delivers', hooks: () => ({ acksFirst: true }) },
+  { name: 'what a first attempt left is forgotten', hooks: () => ({ forgetsLeft: true }) },
+  { name: 'a first attempt counts as done when it begins', hooks: () => ({ settlesFirst: true }) },
   {
     name: 'a failover forgets the range',
     hooks: () => ({ told: (legs) => legs.map((leg) => ({ ...leg, range: onlyMe(leg.to) })) }),

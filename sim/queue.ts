@@ -10,6 +10,7 @@ import type { Sim } from './sim.ts';
 const TRIES_MAX = 4;
 /** Pause before a message that was not acknowledged comes again. */
 const RETRY_MS = 5_000;
+const POSTPONED_MS = 1_000;
 const LATE_MS_MAX = 180_000;
 const DEAD_LETTER_RETRY_MS = 60_000;
 
@@ -31,10 +32,20 @@ interface Queued {
   readonly text: string;
 }
 
-interface Item {
+export interface Item {
   readonly bundle: Bundle;
   readonly leg: JobLeg;
   readonly body: Bundle['bodies'][number];
+}
+
+/** How the calls of a job ended that its sender made itself. */
+export interface Attempt {
+  readonly job: Job;
+  readonly taken: readonly Item[];
+  readonly busy: readonly Item[];
+  /** There was no more time to wait. */
+  readonly late: readonly Item[];
+  readonly silent: readonly Item[];
 }
 
 export class SimQueue {
@@ -58,6 +69,26 @@ export class SimQueue {
       this.#put({ number, text: encodeJob(job) });
     }
     return !refuses;
+  }
+
+  /**
+   * Takes what a sender's own attempt left; false where it does not. From here on each leg is accounted for. `tell`: the sender itself, false
+   * where it could not note it.
+   */
+  takeLeft({ job, taken, busy, late, silent }: Attempt, tell: (legs: readonly Undeliverable[]) => boolean): boolean {
+    const isEmpty = busy.length + late.length + silent.length === 0;
+    if (!isEmpty && this.#sim.hits(this.#sim.plan.queueRefuses)) return false;
+    const number = this.#numbers++;
+    this.#ports.ledger.open(number, job);
+    for (const { bundle, leg, body } of taken) this.#ports.ledger.answered(number, bundle, leg, body);
+    if (this.#sim.hooks.forgetsLeft) return true;
+    if (late.length > 0) this.#put({ number, text: encodeJob({ ...job, bundles: oneMessage(late) }) }, POSTPONED_MS);
+    this.#putBack(number, job, oneMessage(busy), job.tries + 1);
+    const failed = bundlesOf(silent);
+    if (failed.length === 0) return true;
+    if (tell(this.#undelivered(failed, false))) this.#wasTold(number, failed);
+    else this.#bury(number, job.from, failed);
+    return true;
   }
 
   #put(queued: Queued, delayMs = 0): void {
@@ -169,7 +200,7 @@ export class SimQueue {
 }
 
 /** One call a target, of bounded size. */
-function callsOf(job: Job): Item[][] {
+export function callsOf(job: Job): Item[][] {
   const byTarget = new Map<string, Item[]>();
   for (const bundle of job.bundles) {
     for (const leg of bundle.legs) {
@@ -185,6 +216,12 @@ function callsOf(job: Job): Item[][] {
     }
   }
   return calls;
+}
+
+/** Items of one message as a bundle again. */
+function oneMessage([first, ...others]: readonly Item[]): Bundle[] {
+  if (!first) return [];
+  return [{ ...first.bundle, legs: [first.leg, ...others.map(({ leg }) => leg)] }];
 }
 
 /** Items as bundles again: legs that miss the same messages are not put together, which only costs bytes. */

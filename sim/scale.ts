@@ -70,6 +70,7 @@ export const NO_FAULTS = {
   queueLate: 0,
   queueRefuses: 0,
   consumerCrashes: 0,
+  firstAttempts: false,
 };
 
 export interface ScaleOptions {

@@ -10,7 +10,8 @@ import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.
 import type { SimBoot } from './boot.ts';
 import type { Liar } from './liar.ts';
 import { SimNode } from './node.ts';
-import type { SimQueue } from './queue.ts';
+import { firstAttempt } from './first-attempt.ts';
+import type { QueuePorts, SimQueue } from './queue.ts';
 import { checkMessage, keyOf } from './signing.ts';
 import type { Sim } from './sim.ts';
 import type { Wire } from './wire.ts';
@@ -247,10 +248,20 @@ export class Shell {
     );
   }
 
-  #handOver(node: SimNode, { id, jobs, outbound }: Of<'hand-over'>): void {
+  #handOver(node: SimNode, { id, jobs, outbound, isAlone }: Of<'hand-over'>): void {
     const { life } = node;
     const sim = this.#sim;
     const failed = (reason: string) => node.hear(life, { type: 'handover-failed', id, reason });
+    // Whether it does is a shell's own business.
+    if (isAlone && sim.plan.firstAttempts) {
+      const queue = this.#ports.queueOf(node);
+      if (sim.hooks.settlesFirst) this.#soon(node, () => node.submit({ type: 'handed-over', id }));
+      const isTaken = outbound.length === 0 || queue.send(outbound);
+      const deliver: QueuePorts['deliver'] = (...call) => this.deliver(node, ...call);
+      return firstAttempt(sim, node, jobs, { queue, deliver }, (isDone) =>
+        isDone && isTaken ? node.hear(life, { type: 'handed-over', id }) : failed('refused'),
+      );
+    }
     sim.later(sim.latency(), () => {
       // A process that dies takes its call along; whether the queue had the jobs by then is open.
       if (life !== node.life && sim.random.chance(0.5)) return;

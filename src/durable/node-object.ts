@@ -10,6 +10,7 @@ import { reasonOf } from '../protocol/reason.ts';
 import type { MetaTable, NodeStore } from '../protocol/store.ts';
 import type { SyncRequest } from '../protocol/sync.ts';
 import type { Delivery, Guid, Member, MessageId, Millis } from '../protocol/types.ts';
+import { firstAttempt } from '../queue/first-attempt.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { giveToHandler, type Handle } from '../shell/handler-client.ts';
 import { readIdentity, renewIdentity, type Identity } from '../shell/identity.ts';
@@ -25,6 +26,7 @@ import { tellBeacon } from './beacon-gateway.ts';
 import { bootAccess } from './boot-access.ts';
 import { openDurableSql } from './durable-sql.ts';
 import type { Env } from './env.ts';
+import { senderPorts } from './ports.ts';
 import { SocketReaders } from './socket-readers.ts';
 import { openStream } from './stream-calls.ts';
 import { nodeStub, slotOf, type HostedCalls } from './stubs.ts';
@@ -259,8 +261,11 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
         if (slot === null) throw new Error(`${address} is not a node of this deployment`);
         return await withTimeout(nodeStub(this.env, slot).sync(request, request.guid), SYNC_TIMEOUT_MS, 'sync');
       },
-      handOver: async (jobs, outbound) => {
-        await Promise.all([sendJobs(this.env.DELIVERIES, jobs), sendJobs(this.env.OUTBOUND, outbound)]);
+      handOver: async (jobs, outbound, isAlone) => {
+        const inside = isAlone
+          ? firstAttempt(jobs, senderPorts(node, this.env, this.#config, this.#log))
+          : sendJobs(this.env.DELIVERIES, jobs);
+        await Promise.all([inside, sendJobs(this.env.OUTBOUND, outbound)]);
       },
     };
   }

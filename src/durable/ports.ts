@@ -9,6 +9,7 @@ import { DELIVER_TIMEOUT_MS, Patience } from '../queue/patience.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { bootFacade } from './boot-facade.ts';
 import type { Env } from './env.ts';
+import type { LiveNode } from '../shell/live-node.ts';
 import type { Log } from '../shell/log.ts';
 import { peerClient } from '../shell/outside.ts';
 import { nodeStub, slotOf } from './stubs.ts';
@@ -63,6 +64,11 @@ export function insidePorts(env: Env, config: Config, log: Log): ConsumerPorts {
     rest: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
     log,
   };
+}
+
+/** Ports of a node that delivers what it sends itself. */
+export function senderPorts(node: Pick<LiveNode, 'undeliverable'>, env: Env, config: Config, log: Log): ConsumerPorts {
+  return { ...insidePorts(env, config, log), report: (_sender, legs) => node.undeliverable(legs, 'no answer') };
 }
 
 /** Counted at the boot object; where there is none here the log has them. */

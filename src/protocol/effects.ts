@@ -183,10 +183,14 @@ export type Effect =
       readonly to: { readonly guid: Guid; readonly address: string; readonly publicKey: string };
       readonly timeoutMs: Millis;
     }
-  /** Put the jobs into the queues, those for peers outside into their own; answer with handed-over or handover-failed and its id. */
+  /**
+   * Put the jobs into the queues, those for peers outside into their own; answer with handed-over or handover-failed and its id. `isAlone`: call
+   * the nodes of `jobs` first, for FIRST_ATTEMPT_MS at most, and put into the queue what they did not take.
+   */
   | {
       readonly type: 'hand-over';
       readonly id: number;
+      readonly isAlone: boolean;
       readonly jobs: readonly Job[];
       readonly outbound: readonly Job[];
     }

@@ -173,11 +173,12 @@ export function handOver(context: Context): Effect[] {
   const jobs = packJobs(network, sender, lane(full, false));
   // A queue of their own: peers outside may keep a caller waiting, and nobody else's deliveries must wait with it.
   const outbound = packJobs(network, sender, lane(full, true));
-  state.counters.add('jobs', jobs.length + outbound.length);
+  const isAlone = jobs.length > 0 && state.handoverFailures === 0 && state.pace.isAlone(full);
+  state.counters.add('jobs', (isAlone ? 0 : jobs.length) + outbound.length);
   // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
   const id = Math.floor(context.rng() * 2 ** 53);
   state.handover = { id, throughSeq, repairs: rows, legs: countLegs([...jobs, ...outbound]) };
-  return [{ type: 'hand-over', id, jobs, outbound }];
+  return [{ type: 'hand-over', id, isAlone, jobs, outbound }];
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */

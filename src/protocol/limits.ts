@@ -182,6 +182,15 @@ export const FANOUT_MAX = 1_024;
  */
 export const SETTLE_MS = 1_000;
 
+/**
+ * A message is alone where no other came to its originator for so long (guess: the longest rest of the queue's consumer under load, so that
+ * what comes faster is batched there). Milliseconds.
+ */
+export const ALONE_MS = 250;
+
+/** How long an originator's own calls may take before the queue gets what is left (guess: a node that wakes with a large mempool). Milliseconds. */
+export const FIRST_ATTEMPT_MS = 1_000;
+
 /** Legs in one job: bounds the calls that one queue message can cause. */
 export const JOB_LEGS_MAX = 512;
 

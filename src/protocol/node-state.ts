@@ -9,6 +9,7 @@ import { Health } from './health.ts';
 import { Mempool } from './mempool.ts';
 import { Nonces } from './nonces.ts';
 import { Observed } from './observed.ts';
+import { Pace } from './pace.ts';
 import type { BlockReader } from './peer-blocks.ts';
 import type { Refuted } from './refuting.ts';
 import { Repairs } from './repairs.ts';
@@ -109,6 +110,7 @@ export class NodeState {
   readonly caughtUpAt = new Map<Guid, Millis>();
   /** Stored peers could not be read: they are asked for again. */
   rosterDamaged = false;
+  readonly pace = new Pace();
   handover: PendingHandover | null = null;
   handoverFailures = 0;
   /** When the queue last took a handover. */

@@ -82,8 +82,8 @@ export interface QueueMessage {
 }
 
 export interface ConsumerPorts {
-  /** Delivers to one node; throws where it can't be reached. */
-  deliver(target: JobLeg, deliveries: readonly Delivery[], newest: Sender): Promise<readonly Outcome[]>;
+  /** Delivers to one node; throws where it can't be reached. Null: nobody waited for it to the end, and nothing is to be held against it. */
+  deliver(target: JobLeg, deliveries: readonly Delivery[], newest: Sender): Promise<readonly Outcome[] | null>;
   /** Puts jobs back with a pause. */
   resend(jobs: readonly Job[], delaySeconds: number): Promise<void>;
   /** Tells a node what could not be delivered; throws where it cannot be told. */
@@ -106,7 +106,6 @@ interface Item {
 }
 
 interface JobInHand {
-  readonly message: QueueMessage;
   readonly job: Job;
   readonly failed: Map<Bundle, Map<JobLeg, Set<string>>>;
   /** Why legs are not done, the worst of it: of two calls one may have got an answer. */
@@ -117,33 +116,61 @@ interface JobInHand {
 export async function consume(messages: readonly QueueMessage[], lane: Lane, ports: ConsumerPorts): Promise<void> {
   const began = ports.now();
   const until = lane.budgetMs === null ? Infinity : began + lane.budgetMs;
-  const jobs: JobInHand[] = [];
+  const received = new Map<JobInHand, QueueMessage>();
   for (const message of messages) {
     const decoded = decodeJob(message.body);
     if (decoded.ok) {
-      jobs.push({ message, job: decoded.value, failed: new Map(), misses: new Map() });
+      received.set(inHand(decoded.value), message);
       continue;
     }
     ports.log('job_unreadable', { reason: decoded.error });
     await settle(message, () => ports.unreadable(decoded.error), ports);
   }
-  for (const slice of slices(jobs)) {
-    const calls = [...groupByTarget(slice).values()].flatMap((items) => splitCalls(items, lane)).sort(trustedFirst);
-    await runPool(calls, atOnce(calls, lane), async ({ items }) => {
-      if (ports.now() < until) await deliver(items, ports);
-      else for (const item of items) markMissed(item, 'postponed');
-    });
-    for (const hand of slice) await settle(hand.message, () => passOn(hand, ports), ports);
+  for (const slice of slices([...received.keys()])) {
+    await callAll(slice, until, lane, ports);
+    for (const hand of slice) {
+      const message = received.get(hand);
+      if (message) await settle(message, () => passOn(hand, ports), ports);
+    }
   }
-  await rest(messages.length, began, lane, ports);
+  if (messages.length < BATCH_JOBS_MAX && !isOneMessage([...received.keys()])) await rest(began, lane, ports);
+}
+
+/**
+ * Jobs that never were in the queue: one attempt by their sender itself. What it leaves is in the queue, or the sender has heard of it, when this
+ * resolves; where it rejects, all of it is to be sent again.
+ */
+export async function attempt(jobs: readonly Job[], lane: Lane, ports: ConsumerPorts): Promise<void> {
+  for (const slice of slices(jobs.map(inHand))) {
+    await callAll(slice, Infinity, lane, ports);
+    for (const hand of slice) await passOn(hand, ports);
+  }
+}
+
+function inHand(job: Job): JobInHand {
+  return { job, failed: new Map(), misses: new Map() };
+}
+
+/** Makes the calls of jobs, one a target, until there is no time to begin more. */
+async function callAll(hands: readonly JobInHand[], until: Millis, lane: Lane, ports: ConsumerPorts): Promise<void> {
+  const calls = [...groupByTarget(hands).values()].flatMap((items) => splitCalls(items, lane)).sort(trustedFirst);
+  await runPool(calls, atOnce(calls, lane), async ({ items }) => {
+    if (ports.now() < until) await deliver(items, ports);
+    else for (const item of items) markMissed(item, 'postponed');
+  });
+}
+
+/** Whether a batch is one message; with many targets it is several jobs. */
+function isOneMessage(hands: readonly JobInHand[]): boolean {
+  const first = hands[0]?.job.bundles[0]?.bodies[0];
+  return hands.every(({ job }) => job.bundles.every((bundle) => bundle.bodies.every((body) => body === first)));
 }
 
 /**
  * Under load the consumer rests for as long as it has worked: what comes meanwhile goes with the next batch, and a batch costs each node
- * one call, one transaction and one row, however many messages are in it. One job alone makes nobody wait, and a backlog waits for nothing.
+ * one call, one transaction and one row, however many messages are in it. One message alone makes nobody wait, and a backlog waits for nothing.
  */
-async function rest(jobs: number, began: Millis, lane: Lane, ports: ConsumerPorts): Promise<void> {
-  if (jobs === 1 || jobs === BATCH_JOBS_MAX) return;
+async function rest(began: Millis, lane: Lane, ports: ConsumerPorts): Promise<void> {
   const ms = Math.min(lane.restMsMax, ports.now() - began);
   if (ms > 0) await ports.rest(ms);
 }
@@ -232,7 +259,8 @@ async function deliver(items: readonly Item[], ports: ConsumerPorts): Promise<vo
       newest,
     );
     items.forEach((item, index) => {
-      if (outcomes[index] === 'busy') markMissed(item, 'busy');
+      if (outcomes === null) markMissed(item, 'postponed');
+      else if (outcomes[index] === 'busy') markMissed(item, 'busy');
       else if (outcomes[index] === undefined) markMissed(item, 'silent');
     });
   } catch (cause) {

@@ -32,8 +32,8 @@ export interface Outlets {
   readonly tellBeacon: TellBeacon | null;
   /** Network sync with a node of the same deployment; null where it has not joined. */
   syncInside(address: string, request: SyncRequest): Promise<SyncAnswer | null>;
-  /** Puts jobs into the queue; resolves when a crash cannot lose them any more. */
-  handOver(jobs: readonly Job[], outbound: readonly Job[]): Promise<void>;
+  /** Puts jobs into the queue, those of a message that is alone after an attempt of its own; resolves when a crash cannot lose them any more. */
+  handOver(jobs: readonly Job[], outbound: readonly Job[], isAlone: boolean): Promise<void>;
 }
 
 /** The node whose effects these are. */
@@ -94,7 +94,7 @@ export class NodeEffects {
         void this.#host.follow(() => this.#handle(effect.messages, effect.through));
         return;
       case 'hand-over':
-        void this.#host.follow(() => this.#handOver(effect.id, effect.jobs, effect.outbound));
+        void this.#host.follow(() => this.#handOver(effect));
         return;
     }
   }
@@ -178,9 +178,9 @@ export class NodeEffects {
     this.#host.running().submit({ type: 'handled', through });
   }
 
-  async #handOver(id: number, jobs: readonly Job[], outbound: readonly Job[]): Promise<void> {
+  async #handOver({ id, jobs, outbound, isAlone }: Extract<Effect, { type: 'hand-over' }>): Promise<void> {
     try {
-      await withTimeout(this.#host.outlets.handOver(jobs, outbound), HANDOVER_TIMEOUT_MS, 'queue');
+      await withTimeout(this.#host.outlets.handOver(jobs, outbound, isAlone), HANDOVER_TIMEOUT_MS, 'queue');
     } catch (cause) {
       this.#host.running().submit({ type: 'handover-failed', id, reason: reasonOf(cause) });
       return;

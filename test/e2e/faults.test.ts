@@ -16,7 +16,7 @@ import {
 } from '../../bench/network.ts';
 import { measureUnreachable } from '../../bench/unreachable.ts';
 import { bundleWorker } from '../../src/cli/local-network.ts';
-import { RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
+import { ALONE_MS, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
 import { seededRandom } from '../support/network.ts';
 
 const NODES = 8;
@@ -134,6 +134,30 @@ describe('nodes that hang or fail', () => {
       await network.dispose();
     }
   });
+});
+
+it('a message that is alone gets to all who answer at once, and to one that hangs when it does not any more', async () => {
+  // No sync rounds: what arrives, arrives by the queue.
+  const network = await startFaulty(4, { NETWORK_SYNC_INTERVAL: '3600' });
+  const at = async (slots: readonly number[], id: string) => {
+    const arrivals = new Arrivals(slots.map((slot) => baseOf(network, slot)));
+    await eventually(`at ${slots.join()}`, async () => {
+      await arrivals.read();
+      return arrivals.missing([id]) === 0;
+    });
+  };
+  try {
+    await network.fault(3, 'hang');
+    // What the boot node announced at the start was a message, too.
+    await sleep(2 * ALONE_MS);
+    const id = await broadcast(network, 1, { it: 'is alone' });
+    await at([1, 2, 4], id);
+    await network.fault(3, 'off');
+    await at([3], id);
+    expect(await messagesOf(network, 3)).toHaveLength(1);
+  } finally {
+    await network.dispose();
+  }
 });
 
 it('nodes that fail right before a broadcast keep it from nobody else; small, `npm run unreachable` measures it', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DeliveryCheck, Outcome } from '../../src/protocol/effects.ts';
 import {
+  ALONE_MS,
   CLOCK_SKEW_MS_MAX,
   EXTRA_RANGES_MAX,
   HANDOVER_BYTES_MAX,
@@ -11,7 +12,7 @@ import {
   WANTED_BYTES_MAX,
 } from '../../src/protocol/limits.ts';
 import { NodeState } from '../../src/protocol/node-state.ts';
-import type { Delivery, Range } from '../../src/protocol/types.ts';
+import type { Delivery, Member, Range } from '../../src/protocol/types.ts';
 import { TEST_CONFIG } from '../support/network.ts';
 import { keyOf, member, outsider } from '../support/signed.ts';
 import { lines, Machine, MINE, only, probed, SELF } from './machine.ts';
@@ -348,6 +349,110 @@ describe('what is handed over', () => {
     const [handover] = only(machine.take(), 'hand-over');
     const legs = (handover?.outbound ?? []).flatMap(({ bundles }) => bundles.flatMap((bundle) => bundle.legs));
     expect(legs.map(({ to }) => to).sort()).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe('a message that is alone', () => {
+  const originate = (machine: Machine, count = 1) => {
+    const originations = Array.from({ length: count }, () => {
+      const message = machine.message({ originator: { guid: SELF, address: 'x' } });
+      return { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+    });
+    return only(machine.effectsOf({ type: 'originate', originations }), 'hand-over');
+  };
+  const through = (machine: Machine, id = 0) => only(machine.effectsOf({ type: 'handed-over', id }), 'hand-over');
+  /** A node that has taken a message, all quiet since. */
+  const quiet = (...members: readonly Member[]) => {
+    const machine = new Machine(members);
+    const [first] = originate(machine);
+    through(machine, first?.id);
+    machine.now += ALONE_MS;
+    return machine;
+  };
+
+  it('is brought by its originator itself: there is nothing in the queue to pay for', () => {
+    const machine = quiet(member(1), member(2));
+    const before = machine.state.counters.get('jobs');
+    expect(originate(machine)).toMatchObject([{ isAlone: true, jobs: [{}], outbound: [] }]);
+    expect(machine.state.counters.get('jobs')).toBe(before);
+  });
+
+  it('is so too where it is the first since the node woke', () => {
+    expect(originate(new Machine([member(1)]))).toMatchObject([{ isAlone: true }]);
+  });
+
+  it('goes to peers outside by their queue', () => {
+    const machine = quiet(member(1), outsider(7));
+    const before = machine.state.counters.get('jobs');
+    expect(originate(machine)).toMatchObject([{ isAlone: true, jobs: [{}], outbound: [{}] }]);
+    expect(machine.state.counters.get('jobs')).toBe(before + 1);
+    expect(originate(quiet(outsider(7)))).toMatchObject([{ isAlone: false, jobs: [], outbound: [{}] }]);
+  });
+
+  it('is not alone where another one came just before, from here or from elsewhere', () => {
+    const machine = quiet(member(1));
+    const [first] = originate(machine);
+    through(machine, first?.id);
+    machine.now += ALONE_MS - 1;
+    expect(originate(machine)).toMatchObject([{ isAlone: false }]);
+
+    const heard = quiet(member(1));
+    heard.submit({ type: 'deliver', deliveries: [heard.delivery()], newest: null, bringer: null });
+    heard.now += ALONE_MS - 1;
+    expect(originate(heard)).toMatchObject([{ isAlone: false }]);
+
+    const told = quiet(member(1));
+    const deliveries = [told.delivery()];
+    told.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    told.now += ALONE_MS;
+    // What came before is not load.
+    told.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    expect(originate(told)).toMatchObject([{ isAlone: true }]);
+  });
+
+  it('is not alone where several come at once, or wait together', () => {
+    expect(originate(quiet(member(1)), 2)).toMatchObject([{ isAlone: false }]);
+    const machine = quiet(member(1));
+    const [first] = originate(machine);
+    originate(machine);
+    machine.now += 2 * ALONE_MS;
+    originate(machine);
+    expect(through(machine, first?.id)).toMatchObject([{ isAlone: false }]);
+  });
+
+  it('is the queue’s where it is passed on, so that no chain of calls grows', () => {
+    const machine = new Machine([member(1)]);
+    const deliveries = [machine.delivery({}, { range: { from: SELF - 1, to: SELF } })];
+    const [handover] = only(
+      machine.effectsOf({ type: 'deliver', deliveries, newest: null, bringer: null }),
+      'hand-over',
+    );
+    expect(handover).toMatchObject({ isAlone: false, jobs: [{}] });
+  });
+
+  it('is the queue’s where an attempt failed, where the node woke meanwhile, and where a target has failed', () => {
+    const machine = quiet(member(1), member(2));
+    const [first] = originate(machine);
+    machine.submit({ type: 'handover-failed', id: first?.id ?? 0, reason: 'queue' });
+    machine.now += 60_000;
+    const [second] = only(machine.effectsOf({ type: 'alarm' }), 'hand-over');
+    expect(second).toMatchObject({ isAlone: false, jobs: [{}] });
+
+    const woken = quiet(member(1));
+    originate(woken);
+    woken.reload();
+    expect(only(woken.effectsOf({ type: 'wake' }), 'hand-over')).toMatchObject([{ isAlone: false, jobs: [{}] }]);
+
+    const failing = new Machine([member(1), member(2), member(3), member(4)], { fanout: 2 });
+    failing.trust(1, 2, 3, 4);
+    const [attempt] = originate(failing);
+    const ids = failing.state.mempool.entriesOf(1).map(({ id }) => id);
+    const failed = attempt?.jobs.flatMap(({ bundles }) => bundles.flatMap((bundle) => bundle.legs)) ?? [];
+    const legs = failed
+      .slice(0, 1)
+      .map(({ to, range }) => ({ to, range, attempt: 0, without: [], answered: false, ids }));
+    failing.submit({ type: 'undeliverable', legs, reason: 'no answer' });
+    expect(through(failing, attempt?.id)).toMatchObject([{ isAlone: false, jobs: [{}] }]);
   });
 });
 

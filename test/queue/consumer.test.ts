@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
 import { hashOf, toCanonical } from '../../src/protocol/canonical.ts';
 import type { Outcome, Undeliverable } from '../../src/protocol/effects.ts';
 import {
@@ -14,7 +14,9 @@ import {
 import type { Delivery, JsonValue } from '../../src/protocol/types.ts';
 import { BODY_BYTES_MAX } from '../../src/protocol/limits.ts';
 import { seal } from '../../src/protocol/seal.ts';
+import { FIRST_ATTEMPT_MS } from '../../src/protocol/limits.ts';
 import { BATCH_JOBS_MAX, consume, INSIDE, OUTSIDE, type ConsumerPorts } from '../../src/queue/consumer.ts';
+import { firstAttempt } from '../../src/queue/first-attempt.ts';
 import { reportDeadLetters } from '../../src/queue/dead-letters.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
 import { keyOf, NO_SIGNATURE } from '../support/signed.ts';
@@ -108,14 +110,14 @@ describe('the rest after a batch', () => {
     Array.from({ length: count }, (_, index) =>
       message(encodeJob(job([{ bodies: bodies(`m${index}`), legs: [leg(2)] }]))),
     );
-  const after = async (jobs: number, workMs: number, lane = INSIDE) => {
+  const after = async (jobs: number | ReturnType<typeof batch>, workMs: number, lane = INSIDE) => {
     const { seen, made } = ports();
     const deliver = made.deliver;
     made.deliver = (...call) => {
       seen.time += workMs;
       return deliver(...call);
     };
-    await consume(batch(jobs), lane, made);
+    await consume(typeof jobs === 'number' ? batch(jobs) : jobs, lane, made);
     return seen.rests;
   };
 
@@ -124,7 +126,13 @@ describe('the rest after a batch', () => {
     expect(await after(99, 4_000)).toEqual([250]);
   });
 
-  it('is none where a job came alone, where more are waiting, or where a batch takes no time', async () => {
+  it('looks at messages, not at jobs: one for many targets is several, and many may be one', async () => {
+    const one = (to: number) => message(encodeJob(job([{ bodies: bodies('m'), legs: [leg(to)] }])));
+    expect(await after([one(2), one(3)], 40)).toEqual([]);
+    expect(await after([message(encodeJob(job([{ bodies: bodies('m', 'n') }])))], 40)).toEqual([40]);
+  });
+
+  it('is none where a message came alone, where more are waiting, or where a batch takes no time', async () => {
     expect(await after(1, 40)).toEqual([]);
     expect(await after(100, 40)).toEqual([]);
     expect(await after(2, 0)).toEqual([]);
@@ -284,6 +292,57 @@ describe('delivery consumer', () => {
     const { seen, made } = ports();
     await consume(jobs, INSIDE, made);
     expect(seen.calls.map(({ bodies: got }) => got.length)).toEqual([2_000, 1_000]);
+  });
+});
+
+describe('the first attempt', () => {
+  const one = () => job([{ legs: [leg(2), leg(3), leg(4)] }]);
+  const legsOf = (jobs: readonly { readonly job: Job }[]) =>
+    jobs.map(({ job: { tries, bundles } }) => [tries, bundles.flatMap(({ legs }) => legs.map(({ to }) => to))]);
+
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('leaves nothing to the queue where all take the message', async () => {
+    const { seen, made } = ports({ 'local:/n/3': 'duplicate', 'local:/n/4': 'rejected' });
+    await firstAttempt([one()], made);
+    expect(seen.calls.map(({ address }) => address)).toEqual(['local:/n/2', 'local:/n/3', 'local:/n/4']);
+    expect([seen.resent, seen.reported, seen.buried]).toEqual([[], [], []]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('tells the sender at once of who failed, and leaves who is busy to the queue', async () => {
+    const { seen, made } = ports({ 'local:/n/2': new Error('gone'), 'local:/n/4': 'busy' });
+    await firstAttempt([one()], made);
+    expect(told(seen.reported)).toEqual([[1, [[2, 1]]]]);
+    expect(legsOf(seen.resent)).toEqual([[1, [4]]]);
+  });
+
+  it('leaves who takes long to the queue, as if it had not been called: it has not failed', async () => {
+    const { seen, made } = ports();
+    const { deliver } = made;
+    made.deliver = async (...call) => {
+      if (call[0].to === 3) await new Promise<void>((_, reject) => setTimeout(reject, 2 * FIRST_ATTEMPT_MS));
+      return await deliver(...call);
+    };
+    let isOver = false;
+    const attempt = firstAttempt([one()], made).then(() => (isOver = true));
+    await vi.advanceTimersByTimeAsync(FIRST_ATTEMPT_MS - 1);
+    expect([isOver, seen.resent]).toEqual([false, []]);
+    await vi.advanceTimersByTimeAsync(1);
+    await attempt;
+    expect(legsOf(seen.resent)).toEqual([[0, [3]]]);
+    expect([seen.reported, seen.buried, seen.events]).toEqual([[], [], []]);
+    // Its failure is nobody's any more, and no unhandled one.
+    await vi.advanceTimersByTimeAsync(FIRST_ATTEMPT_MS);
+    expect(seen.events).toEqual([]);
+  });
+
+  it('rejects where the queue does not take what is left: its sender still owes it', async () => {
+    const { seen, made } = ports({ 'local:/n/4': 'busy' });
+    seen.queueFails = true;
+    await expect(firstAttempt([one()], made)).rejects.toThrow('queue is full');
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

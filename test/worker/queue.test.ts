@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/protocol/job.ts';
 import type { Sealed } from '../../src/protocol/seal.ts';
 import { sendJobs } from '../../src/queue/producer.ts';
-import { bindings, broadcast, callsOf, eventually, everywhere, serve, startNetwork } from './support.ts';
+import { atRest, bindings, broadcast, callsOf, eventually, everywhere, serve, startNetwork } from './support.ts';
 import { bodyAt } from './bodies.ts';
 
 beforeAll(() => startNetwork());
@@ -32,7 +32,21 @@ function job(body: Sealed, slots: readonly number[], tries: number): Job {
   return { network: 'test', from, bundles: [{ bodies: [body], legs, hops: 1, attempt: 0, without: [] }], tries };
 }
 
+async function jobsOf(slot: number): Promise<number> {
+  const samples = await callsOf(slot).samples();
+  return samples.find(({ name }) => name === 'pychain_queue_jobs_total')?.value ?? 0;
+}
+
 describe('queue', () => {
+  it('is for what comes together: a message that is alone is brought by its originator', async () => {
+    const before = await atRest(() => jobsOf(5));
+    await everywhere([await broadcast(5, { it: 'is alone' })]);
+    expect(await jobsOf(5)).toBe(before);
+    const given = Array.from({ length: 10 }, (_, index) => broadcast(5, { index }));
+    await everywhere(await Promise.all(given));
+    expect(await jobsOf(5)).toBeGreaterThan(before);
+  });
+
   it('the sender hears of a leg that could not be delivered, and the others are delivered', async () => {
     const id = await broadcast(2, { to: 'nobody' });
     await everywhere([id]);
