@@ -80,6 +80,15 @@ export const SCANNED_CHARS_MAX = 2_000_000;
 export const HANDLER_MESSAGES_MAX = 100;
 export const HANDLER_CHARS_MAX = 262_144;
 
+/**
+ * Failures of the handler at one message by itself after which those behind it are given first, how many messages are set aside so, and the pause
+ * before each next try of one of them, milliseconds (guesses: a handler that is down for a while takes more than a second to come back, and must
+ * not find its messages in another order for that).
+ */
+export const ASIDE_FAILURES = 3;
+export const HANDLER_ASIDE_MAX = 16;
+export const ASIDE_PAUSE_MS = 60_000;
+
 /** How long the application may take for them. The node is billed for the wait (guess). */
 export const HANDLER_MS_MAX = 15_000;
 

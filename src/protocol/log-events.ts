@@ -378,6 +378,11 @@ export const LOG_EVENTS = {
       fields: { reason: 'text', failures: 'number', retry_in: 'number' },
       meaning: "the application's handler did not take a batch",
     },
+    handler_set_aside: {
+      level: 'WARNING',
+      fields: { id: 'text', failures: 'number' },
+      meaning: 'it does not take this message: it gets others, and this one once a minute',
+    },
     handler_well_again: {
       level: 'INFO',
       fields: { failures: 'number' },

@@ -164,6 +164,7 @@ function onTimer(context: Context, kind: TimerKind): Effect[] {
     case 'outbox':
     case 'repair':
     case 'handler':
+    case 'aside':
       // handle() hands over what is due after every input.
       state.timers.clear(kind);
       return [];

@@ -42,7 +42,7 @@ export interface SegmentTable {
 }
 
 /** Kinds of timers; one of each at most. */
-export const TIMER_KINDS = ['join', 'sync', 'outbox', 'repair', 'handler'] as const;
+export const TIMER_KINDS = ['join', 'sync', 'outbox', 'repair', 'handler', 'aside'] as const;
 export type TimerKind = (typeof TIMER_KINDS)[number];
 
 /** A timer: when it is due, and when it was set. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Effect } from '../../src/protocol/effects.ts';
-import { BACKOFF_MS_MAX, HANDLER_MESSAGES_MAX } from '../../src/protocol/limits.ts';
+import { ASIDE_PAUSE_MS, BACKOFF_MS_MAX, HANDLER_ASIDE_MAX, HANDLER_MESSAGES_MAX } from '../../src/protocol/limits.ts';
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { lines, Machine, NOW, only } from './machine.ts';
 
@@ -30,6 +30,27 @@ const retry = (of: Machine) => {
   of.now = at;
   return of.effectsOf({ type: 'alarm' });
 };
+
+/** Whatever timer is next rings. */
+const retryAny = (of: Machine) => {
+  of.now = Math.max(of.now, of.state.timers.earliest() ?? of.now);
+  return of.effectsOf({ type: 'alarm' });
+};
+const asideOf = (of: Machine) => (JSON.parse(of.store.meta.get('handled') ?? '{}') as { aside: string[] }).aside;
+/** A message that the handler never takes, and one behind it that it took. */
+function setAside(of: Machine, ttlMs = 600_000): string {
+  const [poison = ''] = arrive(of, 1, ttlMs).ids;
+  const behind = arrive(of).ids[0] ?? '';
+  let batch: ReturnType<typeof batchOf> = { through: '1', ids: [poison] };
+  for (let tries = 0; tries < 10; tries++) {
+    if (!batch?.ids.includes(poison)) break;
+    const effects = failed(of, batch.through);
+    batch = batchOf(effects) ?? batchOf(retry(of));
+  }
+  expect(batch?.ids).toEqual([behind]);
+  taken(of, batch?.through);
+  return poison;
+}
 
 describe('the handler', () => {
   it('is given each message once, in order, one batch at a time', () => {
@@ -130,6 +151,93 @@ describe('a handler that fails', () => {
     expect(got).toEqual(ids.slice(0, 70));
   });
 
+  it('does not hold up what is behind a message that it never takes', () => {
+    const of = machine();
+    const poison = arrive(of).ids[0] ?? '';
+    failed(of, '1');
+    const behind = arrive(of, 3);
+    // It failed once before: by itself until it is set aside.
+    const tries: number[] = [];
+    let batch = batchOf(retry(of));
+    let effects: Effect[] = [];
+    while (tries.length < 10) {
+      if (!batch?.ids.includes(poison)) break;
+      tries.push(batch.ids.length);
+      effects = failed(of, batch.through);
+      batch = batchOf(effects) ?? batchOf(retry(of));
+    }
+    expect(tries).toEqual([1, 1]);
+    expect(lines(effects, 'handler_set_aside').map(({ level, fields }) => [level, fields['id']])).toEqual([
+      ['WARNING', poison.slice(0, 12)],
+    ]);
+    // One by itself, since the handler may be down; then as ever.
+    expect(batch?.ids).toEqual(behind.ids.slice(0, 1));
+    expect(batchOf(taken(of, batch?.through))?.ids).toEqual(behind.ids.slice(1));
+  });
+
+  it('gets it again once a minute, also after an eviction, until it takes it', () => {
+    const of = machine();
+    const poison = setAside(of);
+    for (let minute = 0; minute < 3; minute++) {
+      if (minute === 1) of.reload();
+      const { at = Infinity } = of.state.timers.get('aside') ?? {};
+      expect(at - of.now).toBe(ASIDE_PAUSE_MS);
+      of.now = at - 1;
+      expect(batchOf(of.effectsOf({ type: 'alarm' }))).toBeNull();
+      of.now = at;
+      const batch = batchOf(of.effectsOf({ type: 'alarm' }));
+      expect(batch?.ids).toEqual([poison]);
+      if (minute < 2) expect(batchOf(failed(of, batch?.through))).toBeNull();
+      else expect(batchOf(taken(of, batch?.through))).toBeNull();
+    }
+    expect(of.state.timers.get('aside')).toBeNull();
+    of.reload();
+    expect(batchOf(of.effectsOf({ type: 'wake' }))).toBeNull();
+    expect(of.state.counters.get('handler_missed')).toBe(0);
+  });
+
+  it('gets what comes meanwhile at once: a message set aside is no pause', () => {
+    const of = machine();
+    setAside(of);
+    const { ids, effects } = arrive(of, 2);
+    expect(batchOf(effects)?.ids).toEqual(ids);
+  });
+
+  it('counts a message that was set aside as missed where it expires so, and asks no more', () => {
+    const of = machine({ syncIntervalMs: 1_000, syncJitterMs: 0 });
+    setAside(of, 30_000);
+    of.now = of.state.timers.get('aside')?.at ?? 0;
+    // Not dropped yet.
+    expect(batchOf(of.effectsOf({ type: 'wake' }))).toBeNull();
+    const told = lines(of.round(), 'handler_missed');
+    expect(told.map(({ fields }) => fields['messages'])).toEqual([1]);
+    of.now += ASIDE_PAUSE_MS;
+    expect(batchOf(of.effectsOf({ type: 'alarm' }))).toBeNull();
+    expect(of.state.timers.get('aside')).toBeNull();
+    expect(of.state.counters.get('handler_missed')).toBe(1);
+  });
+
+  it('that is down has few messages set aside, and gets them all when it is back, one after the other', () => {
+    const of = machine({ messageTtlMs: 86_400_000 });
+    const { ids, effects } = arrive(of, 2 * HANDLER_ASIDE_MAX, 86_400_000);
+    let batch = batchOf(effects);
+    for (let tries = 0; tries < 20 * HANDLER_ASIDE_MAX; tries++) {
+      const told = failed(of, batch?.through);
+      batch = batchOf(told) ?? batchOf(retryAny(of));
+    }
+    // In turn, so that no one of them keeps the others waiting.
+    expect(asideOf(of)).toHaveLength(HANDLER_ASIDE_MAX);
+    expect(asideOf(of)).not.toEqual(ids.slice(0, HANDLER_ASIDE_MAX));
+    const got: string[] = [];
+    for (let tries = 0; tries < 3 * ids.length && got.length < ids.length; tries++) {
+      got.push(...(batch?.ids ?? []));
+      batch = batch ? batchOf(taken(of, batch.through)) : batchOf(retryAny(of));
+    }
+    expect([...got].sort()).toEqual([...ids].sort());
+    expect(of.state.counters.get('handler_missed')).toBe(0);
+    expect(asideOf(of)).toEqual([]);
+  });
+
   it('never holds the network up: what comes is stored, answered and passed on', () => {
     const of = machine();
     arrive(of);
@@ -149,7 +257,8 @@ describe('messages that expire before the handler takes them', () => {
     of.now = NOW + 5_000;
     const effects = of.effectsOf({ type: 'alarm' });
     const batch = batchOf(effects);
-    expect(batch?.ids).toEqual(after.ids);
+    // One of three that failed together.
+    expect(batch?.ids).toEqual(after.ids.slice(0, 1));
     const told = lines([...effects, ...taken(of, batch?.through)], 'handler_missed');
     expect(told.map(({ level, fields }) => [level, fields['messages']])).toEqual([['ERROR', 3]]);
     expect(of.state.counters.get('handler_missed')).toBe(3);
@@ -175,8 +284,7 @@ describe('messages that expire before the handler takes them', () => {
     arrive(of, 3, 5_000);
     failed(of, '1');
     of.now = NOW + 4_000;
-    retry(of);
-    failed(of, '1');
+    failed(of, batchOf(retry(of))?.through);
     of.now = NOW + 6_000;
     const effects = of.round();
     expect(of.state.mempool.size).toBe(0);
@@ -205,11 +313,23 @@ describe('messages that expire before the handler takes them', () => {
   });
 });
 
-it('a damaged note of what was taken gives the handler again what is there', () => {
+it('a note of an older version, which set nothing aside, is read', () => {
   const of = machine();
-  const { ids } = arrive(of);
+  arrive(of);
   taken(of, '1');
-  of.store.meta.set('handled', 'broken');
+  of.store.meta.set('handled', '{"cursor":"1","failures":0}');
   of.reload();
-  expect(batchOf(of.effectsOf({ type: 'wake' }))?.ids).toEqual(ids);
+  expect(batchOf(of.effectsOf({ type: 'wake' }))).toBeNull();
 });
+
+it.each(['broken', '{"cursor":3,"failures":"x","most":[],"aside":7}'])(
+  'a damaged note of what was taken, %s, gives the handler again what is there',
+  (note) => {
+    const of = machine();
+    const { ids } = arrive(of);
+    taken(of, '1');
+    of.store.meta.set('handled', note);
+    of.reload();
+    expect(batchOf(of.effectsOf({ type: 'wake' }))?.ids).toEqual(ids);
+  },
+);
