@@ -41,6 +41,8 @@ export class Spread {
   readonly id: string;
   readonly originator: number;
   readonly broadcastAt: number;
+  /** When this page heard of it first, page time, seconds. */
+  readonly heardAt: number;
   readonly guids: number[] = [];
   readonly afters: number[] = [];
   readonly hops: number[] = [];
@@ -52,10 +54,14 @@ export class Spread {
   summary: Summary | null = null;
   #sorted: Float64Array | null = null;
 
-  constructor({ id, originator, broadcast_timestamp, members }: Omit<ReceiptsOf, 'duplicates' | 'receipts'>) {
+  constructor(
+    { id, originator, broadcast_timestamp, members }: Omit<ReceiptsOf, 'duplicates' | 'receipts'>,
+    heardAt: number,
+  ) {
     this.id = id;
     this.originator = originator;
     this.broadcastAt = broadcast_timestamp;
+    this.heardAt = heardAt;
     this.members = members;
   }
 
@@ -127,11 +133,11 @@ export class MessageBook {
     return all.slice(0, count);
   }
 
-  /** Takes receipts. Gives what is new of them. */
-  fold(messages: readonly ReceiptsOf[]): Arrival[] {
+  /** Takes receipts at `now`, page time, seconds. Gives what is new of them. */
+  fold(messages: readonly ReceiptsOf[], now: number): Arrival[] {
     const arrivals: Arrival[] = [];
     for (const message of messages) {
-      const spread = this.#spreads.get(message.id) ?? this.#open(message);
+      const spread = this.#spreads.get(message.id) ?? this.#open(message, now);
       const first = spread.guids.length;
       spread.members = Math.max(spread.members, message.members);
       spread.duplicates = Math.max(spread.duplicates, message.duplicates);
@@ -141,11 +147,11 @@ export class MessageBook {
     return arrivals;
   }
 
-  /** Takes what the beacon has reckoned. */
-  summarise(summaries: readonly Summary[]): void {
+  /** Takes what the beacon has reckoned, likewise. */
+  summarise(summaries: readonly Summary[], now: number): void {
     // Newest first: the oldest is to be forgotten first.
     for (const summary of summaries.toReversed()) {
-      const spread = this.#spreads.get(summary.id) ?? this.#open(summary);
+      const spread = this.#spreads.get(summary.id) ?? this.#open(summary, now);
       spread.members = Math.max(spread.members, summary.members);
       spread.duplicates = Math.max(spread.duplicates, summary.duplicates);
       spread.hopsMax = Math.max(spread.hopsMax, summary.hops_max);
@@ -153,8 +159,8 @@ export class MessageBook {
     }
   }
 
-  #open(message: Omit<ReceiptsOf, 'duplicates' | 'receipts'>): Spread {
-    const spread = new Spread(message);
+  #open(message: Omit<ReceiptsOf, 'duplicates' | 'receipts'>, now: number): Spread {
+    const spread = new Spread(message, now);
     this.#spreads.set(message.id, spread);
     const oldest = this.#spreads.keys().next();
     if (this.#spreads.size > MESSAGES_MAX && !oldest.done) this.#spreads.delete(oldest.value);

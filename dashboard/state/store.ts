@@ -30,9 +30,10 @@ export class Store {
   dispatch(action: Action): void {
     this.#state = reduce(this.#state, action);
     const { book } = this.#state;
-    if (action.type === 'summaries') book.summarise(action.summaries);
+    const now = performance.now() / 1000;
+    if (action.type === 'summaries') book.summarise(action.summaries, now);
     if (action.type === 'receipts') {
-      const arrivals = book.fold(action.messages);
+      const arrivals = book.fold(action.messages, now);
       if (arrivals.length > 0) for (const hear of this.#hearers) hear(arrivals);
     }
     // What a person did shows at once.

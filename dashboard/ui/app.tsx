@@ -1,5 +1,7 @@
 // The page. It is rendered anew from the state, some times a second at most; only the ring draws at its own pace.
 import type { Page } from '../live/page.ts';
+import { latestOf, type Latest } from '../state/latest.ts';
+import { MESSAGES_MAX } from '../state/message-book.ts';
 import type { State } from '../state/state.ts';
 import { Figures } from './figures.tsx';
 import { Header } from './header.tsx';
@@ -20,9 +22,8 @@ export interface ViewProps {
 const RECENT = 12;
 
 export function App({ state, page }: ViewProps) {
-  const { book, selectedMessage } = state;
-  const recent = book.newest(RECENT);
-  const shown = (selectedMessage === null ? null : book.get(selectedMessage)) ?? recent[0] ?? null;
+  const recent = state.book.newest(RECENT);
+  const { spread: shown = null, isFollowed = false } = shownOf(state) ?? {};
   if (state.phase !== 'ready') {
     return (
       <>
@@ -36,7 +37,7 @@ export function App({ state, page }: ViewProps) {
       <Header state={state} page={page} />
       <main class="page">
         <div class={isStale(state) ? 'stage stale' : 'stage'}>
-          <RingSection state={state} page={page} shown={shown} />
+          <RingSection state={state} page={page} shown={shown} isFollowed={isFollowed} />
           <Legend nodes={state.nodes} />
           <p class="soft small">Messages are drawn slower than they travel. The times are real.</p>
         </div>
@@ -50,6 +51,12 @@ export function App({ state, page }: ViewProps) {
       </main>
     </>
   );
+}
+
+/** What was chosen, and is played for that; else the latest. */
+function shownOf({ book, selectedMessage }: State): Latest | null {
+  const chosen = selectedMessage === null ? null : book.get(selectedMessage);
+  return chosen ? { spread: chosen, isFollowed: true } : latestOf(book.newest(MESSAGES_MAX), performance.now() / 1000);
 }
 
 /** Whether the ring may not be so any more. */

@@ -10,12 +10,14 @@ import { duration, percent, plural, whole } from './words.ts';
 
 interface Props extends ViewProps {
   readonly shown: Spread | null;
+  /** Whether its number goes with what is seen of it. */
+  readonly isFollowed: boolean;
 }
 
 /** Nodes that a page key goes over. */
 const PAGE_STEP = 10;
 
-export function RingSection({ state, page, shown }: Props) {
+export function RingSection({ state, page, shown, isFollowed }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<RingView | null>(null);
   const [hovered, setHovered] = useState<number | null>(null);
@@ -56,14 +58,14 @@ export function RingSection({ state, page, shown }: Props) {
         onPointerLeave={() => setHovered(null)}
         onClick={(event) => page.selectNode(at(event))}
       />
-      <Middle state={state} shown={shown} hovered={hovered} progress={progress} />
+      <Middle state={state} shown={shown} hovered={hovered} progress={isFollowed ? progress : null} />
     </section>
   );
 }
 
 interface MiddleProps extends Pick<Props, 'state' | 'shown'> {
   readonly hovered: number | null;
-  /** Percent that the ring has come to show; null: it shows nothing of the message. */
+  /** Percent that the ring has come to show; null: it shows nothing of the message, or the number waits for nothing. */
   readonly progress: number | null;
 }
 

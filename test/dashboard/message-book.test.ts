@@ -14,20 +14,26 @@ function summary(id: string, more: Partial<Summary> = {}): Summary {
 describe('a message', () => {
   it('has its times as soon as enough members have it, not before', () => {
     const book = new MessageBook();
-    book.fold([
-      receipts('a', [
-        [1, 0, 0, null],
-        [3, 0.3, 2, 2],
-      ]),
-    ]);
+    book.fold(
+      [
+        receipts('a', [
+          [1, 0, 0, null],
+          [3, 0.3, 2, 2],
+        ]),
+      ],
+      0,
+    );
     const spread = book.get('a');
     expect([spread?.coverage, spread?.timeTo(0.5), spread?.timeTo(0.95), spread?.hopsMax]).toEqual([0.5, 0.3, null, 2]);
-    book.fold([
-      receipts('a', [
-        [2, 0.1, 1, 1],
-        [4, 0.2, 1, 1],
-      ]),
-    ]);
+    book.fold(
+      [
+        receipts('a', [
+          [2, 0.1, 1, 1],
+          [4, 0.2, 1, 1],
+        ]),
+      ],
+      0,
+    );
     expect([spread?.coverage, spread?.timeTo(0.5), spread?.timeTo(1)]).toEqual([1, 0.1, 0.3]);
     expect([...(spread?.sorted() ?? [])]).toEqual([0, 0.1, 0.2, 0.3]);
   });
@@ -35,29 +41,32 @@ describe('a message', () => {
   it('counts a receipt that comes again once, and tells that there is no news', () => {
     const book = new MessageBook();
     const same = receipts('a', [[1, 0, 0, null]]);
-    expect(book.fold([same])).toMatchObject([{ first: 0 }]);
-    expect(book.fold([same])).toEqual([]);
+    expect(book.fold([same], 0)).toMatchObject([{ first: 0 }]);
+    expect(book.fold([same], 0)).toEqual([]);
     expect(book.get('a')?.received).toBe(1);
   });
 
   it('is never there before it was sent, whatever clocks say', () => {
     const book = new MessageBook();
-    book.fold([receipts('a', [[2, -3, 1, 1]])]);
+    book.fold([receipts('a', [[2, -3, 1, 1]])], 0);
     expect(book.get('a')?.timeTo(0.5)).toBe(null);
     expect([...(book.get('a')?.sorted() ?? [])]).toEqual([0]);
   });
 
   it('that this page has not seen come is what the beacon reckoned, until its receipts are read', () => {
     const book = new MessageBook();
-    book.summarise([summary('a')]);
+    book.summarise([summary('a')], 0);
     const spread = book.get('a');
     expect([spread?.coverage, spread?.timeTo(0.95), spread?.guids]).toEqual([1, 0.2, []]);
-    book.fold([
-      receipts(
-        'a',
-        [1, 2, 3, 4].map((guid) => [guid, guid, 1, null] as const),
-      ),
-    ]);
+    book.fold(
+      [
+        receipts(
+          'a',
+          [1, 2, 3, 4].map((guid) => [guid, guid, 1, null] as const),
+        ),
+      ],
+      0,
+    );
     expect(spread?.timeTo(1)).toBe(4);
   });
 });
@@ -65,14 +74,14 @@ describe('a message', () => {
 describe('the book', () => {
   it('gives the latest first, wherever they were heard of', () => {
     const book = new MessageBook();
-    book.fold([receipts('b', [])]);
-    book.summarise([summary('c', { broadcast_timestamp: 2_000 }), summary('a', { broadcast_timestamp: 10 })]);
+    book.fold([receipts('b', [])], 0);
+    book.summarise([summary('c', { broadcast_timestamp: 2_000 }), summary('a', { broadcast_timestamp: 10 })], 0);
     expect(book.newest(2).map(({ id }) => id)).toEqual(['c', 'b']);
   });
 
   it('has a limit: the one heard of first gives way', () => {
     const book = new MessageBook();
-    for (let n = 0; n <= MESSAGES_MAX; n++) book.fold([receipts(`m${n}`, [])]);
+    for (let n = 0; n <= MESSAGES_MAX; n++) book.fold([receipts(`m${n}`, [])], 0);
     expect([book.size, book.get('m0'), book.get('m1')?.id]).toEqual([MESSAGES_MAX, null, 'm1']);
   });
 });

@@ -16,7 +16,7 @@ function message(id: string, receipts: ReceiptsOf['receipts'], members = 3): Rec
 
 function spreadOf(receipts: ReceiptsOf['receipts']) {
   const book = new MessageBook();
-  const [arrival] = book.fold([message('a', receipts)]);
+  const [arrival] = book.fold([message('a', receipts)], 0);
   if (!arrival) throw new Error('no news');
   return { book, spread: arrival.spread };
 }
@@ -55,7 +55,7 @@ describe('the stage', () => {
   it('plays a message until it has faded, then forgets it', () => {
     const stage = new Stage(false);
     const book = new MessageBook();
-    stage.hear(book.fold([message('a', TREE)]), 0);
+    stage.hear(book.fold([message('a', TREE)], 0), 0);
     const end = stage.playbacks[0]?.endsAt ?? NaN;
     expect(stage.isMoving(end)).toBe(true);
     stage.sweep(end + FADE_MS);
@@ -65,7 +65,7 @@ describe('the stage', () => {
   it('tells how far a message is shown to have come: what is drawn is slower than what is known', () => {
     const stage = new Stage(false);
     const book = new MessageBook();
-    stage.hear(book.fold([message('a', TREE)]), 0);
+    stage.hear(book.fold([message('a', TREE)], 0), 0);
     const [playback] = stage.playbacks;
     if (!playback) throw new Error('nothing is played');
     const at = (now: number) => stage.progressOf(playback.spread, now);
@@ -86,7 +86,7 @@ describe('the stage', () => {
   it('shows so many trees as can be told apart; of other messages nodes only light up', () => {
     const stage = new Stage(false);
     const book = new MessageBook();
-    for (const id of ['a', 'b', 'c', 'd']) stage.hear(book.fold([message(id, TREE, 1_000)]), 0);
+    for (const id of ['a', 'b', 'c', 'd']) stage.hear(book.fold([message(id, TREE, 1_000)], 0), 0);
     expect(stage.playbacks.map(({ spread }) => spread.id)).toEqual(['a', 'b', 'c']);
     expect([...stage.lit.keys()]).toEqual([1, 2, 3]);
     stage.sweep(FADE_MS * 10);
