@@ -74,7 +74,7 @@ export const coverageDetail = z
 
 const aggregate = z
   .object({
-    messages: z.int(),
+    messages: z.int().meta({ description: 'of members, none under way' }),
     deliveries: z.int(),
     duplicates: z.int(),
     complete: z.int().meta({ description: 'messages that reached all' }),

@@ -2,7 +2,7 @@
 // whole numbers, so that what was added can be taken off again exactly when more is heard of a message.
 import { BEACON_DAY_MS } from './limits.ts';
 import type { Figures } from './beacon-message.ts';
-import { BOOT_GUID, type Guid, type Millis } from './types.ts';
+import type { Millis } from './types.ts';
 
 const MINUTE_MS = 60_000;
 const MINUTES_AN_HOUR = 60;
@@ -55,12 +55,11 @@ const HISTOGRAMS = ['t50', 't95', 't100', 'hops'] as const;
 /** What one message adds. */
 export type Share = Readonly<Bucket>;
 
-/** What a message adds to its minute. */
-export function shareOf(figures: Figures, duplicates: number, originator: Guid): Share {
+/** What a message of a member adds to its minute. */
+export function shareOf(figures: Figures, duplicates: number): Share {
   const { members, received, t50, t95, t100, hopsMax } = figures;
-  const own = originator === BOOT_GUID ? 0 : 1;
-  const deliveries = Math.max(0, received - own);
-  const others = members - own;
+  const deliveries = Math.max(0, received - 1);
+  const others = members - 1;
   const bin = (at: Millis | null): Histogram => (at === null ? {} : { [binOf(at)]: 1 });
   return {
     messages: 1,

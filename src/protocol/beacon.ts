@@ -1,13 +1,13 @@
 // The beacon: it hears from every node when it first had a message. What it is told twice counts once, so nodes may tell it again whatever it may have
 // missed; how far it has heard each of them it tells with every answer. It has no part in delivery. Its store is written seldom and in large pieces: what a crash
 // takes of it is told again, since nodes know what it has stored.
-import { hourOf, Minutes, shareOf, type Aggregate, type Share } from './beacon-aggregates.ts';
+import { hourOf, type Aggregate, type Share } from './beacon-aggregates.ts';
 import { Block, LongTexts } from './beacon-blocks.ts';
 import { TrackedMessage, viewOf, type Holder, type Rank, type View } from './beacon-message.ts';
 import { Reporters, type StoredReporters } from './beacon-reporters.ts';
 import type { Heard, Receipt, Report } from './beacon-report.ts';
+import { Tally } from './beacon-tally.ts';
 import {
-  BEACON_DAY_MS,
   BEACON_FLUSH_MS,
   BEACON_FLUSH_MS_MIN,
   BEACON_MESSAGES_MAX,
@@ -63,9 +63,8 @@ export class Beacon {
   readonly #messages = new Map<MessageId, TrackedMessage>();
   readonly #blockOf = new Map<TrackedMessage, Block>();
   readonly #reporters = new Reporters();
-  readonly #minutes = new Minutes();
-  /** What each message has added to its minute. */
-  readonly #shares = new Map<TrackedMessage, Share>();
+  readonly #tally = new Tally();
+  readonly #minutes = this.#tally.minutes;
   readonly #views = new Map<string, View>();
   #live: View = viewOf([]);
   #holders = 0;
@@ -76,8 +75,7 @@ export class Beacon {
   /** What was forgotten: broadcast no later, changed no later. */
   #floorAt: Millis = 0;
   #floorStamp = 0;
-  /** Since the last flush: what has changed, what of it is not complete, blocks, and since when. */
-  readonly #changed = new Set<TrackedMessage>();
+  /** Since the last flush: what has changed and is not complete, blocks, and since when. */
   readonly #incomplete = new Set<TrackedMessage>();
   readonly #dirty = new Set<Block>();
   #dirtySince: Millis | null = null;
@@ -133,7 +131,7 @@ export class Beacon {
   flush(now: Millis): void {
     this.#dirtySince = null;
     this.#flushedAt = now;
-    this.#refresh();
+    this.#tally.refresh();
     this.#store.transaction(() => {
       for (const number of this.#gone) this.#blockTexts.delete(number);
       for (const block of this.#dirty) this.#blockTexts.put(block.number, block.encode());
@@ -173,11 +171,9 @@ export class Beacon {
   }
 
   summary(now: Millis): BeaconSummary {
-    this.#refresh();
     return {
       members: this.members,
-      hour: this.#minutes.total(now, BEACON_DAY_MS / 24),
-      day: this.#minutes.total(now, BEACON_DAY_MS),
+      ...this.#tally.total(now),
       messages: this.#messages.size,
       oldest: this.#blocks[0]?.messages[0]?.facts.broadcastAt ?? null,
     };
@@ -241,6 +237,7 @@ export class Beacon {
       const facts = { id, n: this.#nextN++, originator, broadcastAt, expiresAt };
       message = TrackedMessage.heardOf(facts, view, ownRank, this.#nextStamp(now));
       this.#append(message);
+      this.#tally.open(message, now);
       this.#touched(message, message.holders, now);
     } else if (view.size <= ROSTER_MEMBERS_MAX) {
       const { changed } = message;
@@ -276,7 +273,7 @@ export class Beacon {
   }
 
   #touched(message: TrackedMessage, unpacked: number, now: Millis): void {
-    this.#changed.add(message);
+    this.#tally.change(message);
     this.#unpacked += unpacked;
     if (message.isComplete) this.#incomplete.delete(message);
     else this.#incomplete.add(message);
@@ -303,32 +300,19 @@ export class Beacon {
     ) {
       const block = this.#blocks.shift();
       if (!block) return;
-      this.#refresh();
+      this.#tally.refresh();
       for (const message of block.messages) {
         this.#floorAt = Math.max(this.#floorAt, message.facts.broadcastAt);
         this.#floorStamp = Math.max(this.#floorStamp, message.changed);
         this.#holders -= message.holders;
         this.#messages.delete(message.facts.id);
         this.#blockOf.delete(message);
-        this.#shares.delete(message);
+        this.#tally.forget(message);
         this.#incomplete.delete(message);
       }
       this.#dirty.delete(block);
       this.#gone.push(block.number);
     }
-  }
-
-  /** Brings the aggregates up to date. */
-  #refresh(): void {
-    for (const message of this.#changed) {
-      const { broadcastAt, originator } = message.facts;
-      const before = this.#shares.get(message);
-      if (before) this.#minutes.add(broadcastAt, before, -1);
-      const share = shareOf(message.figures, message.duplicates, originator);
-      this.#minutes.add(broadcastAt, share, 1);
-      this.#shares.set(message, share);
-    }
-    this.#changed.clear();
   }
 
   #viewOf(intervals: readonly Interval[]): View {
@@ -361,10 +345,10 @@ export class Beacon {
   #restoreBlock(block: Block): void {
     this.#blocks.push(block);
     for (const message of block.messages) {
-      const { id, n, originator } = message.facts;
+      const { id, n } = message.facts;
       this.#messages.set(id, message);
       this.#blockOf.set(message, block);
-      this.#shares.set(message, shareOf(message.figures, message.duplicates, originator));
+      this.#tally.restore(message);
       this.#holders += message.holders;
       this.#nextN = Math.max(this.#nextN, n + 1);
       this.#stamp = Math.max(this.#stamp, message.changed);

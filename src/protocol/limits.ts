@@ -346,6 +346,9 @@ export const BEACON_DAY_MS = 86_400_000;
 /** Receipts, and missing GUIDs, that one answer of the beacon shows. */
 export const BEACON_SHOWN_MAX = 10_000;
 
+/** How long a message may be under way before the aggregates count whom it has not reached: a node that is awake has reported by then, and been answered. */
+export const BEACON_SETTLE_MS = BEACON_WAIT_MS_MAX + BEACON_TIMEOUT_MS;
+
 /** Receipts in one frame of the beacon's stream, and frames a second. */
 export const BEACON_FRAME_RECEIPTS_MAX = 1_000;
 export const BEACON_FRAME_MS = 250;

@@ -8,6 +8,7 @@ import {
   BEACON_FLUSH_MS,
   BEACON_FLUSH_MS_MIN,
   BEACON_MESSAGES_MAX,
+  BEACON_SETTLE_MS,
 } from '../../src/protocol/limits.ts';
 import type { BeaconStore } from '../../src/protocol/store.ts';
 import { createMemoryBeaconStore } from '../../src/store/memory-store.ts';
@@ -113,7 +114,6 @@ describe('a message', () => {
     const announced = { originator: 0, hops: 1, from: 0 };
     for (const guid of [1, 2]) beacon.hear(report(guid, [receipt(1, 10, announced)], { live: [[1, 2]] }), true, NOW);
     expect(coverageOf(beacon, 1)).toMatchObject({ members: 2, received: 2, t100: 10 });
-    expect(beacon.summary(NOW).hour).toMatchObject({ deliveries: 2, deliveriesPerMember: 1 });
   });
 
   it('is no other than one that there can be: not from the future, and what was forgotten does not come back', () => {
@@ -128,7 +128,8 @@ describe('aggregates', () => {
   it('are of the last hour and day, and follow what is heard later', () => {
     const beacon = open();
     for (const told of everybody().slice(0, 10)) beacon.hear(told, true, NOW);
-    expect(beacon.summary(NOW).hour).toMatchObject({ messages: 1, complete: 0, coverage: 0.5, t95: null });
+    const later = beacon.summary(NOW + BEACON_SETTLE_MS).hour;
+    expect(later).toMatchObject({ messages: 1, complete: 0, coverage: 0.5, t95: null });
     for (const told of everybody()) beacon.hear(told, true, NOW);
     const { hour, day } = beacon.summary(NOW);
     expect(hour).toEqual(day);
@@ -145,6 +146,36 @@ describe('aggregates', () => {
     expect(beacon.summary(NOW + 61 * MINUTE).hour.messages).toBe(0);
     expect(beacon.summary(NOW + 61 * MINUTE).day.messages).toBe(1);
     expect(beacon.summary(NOW + 25 * 60 * MINUTE).day.messages).toBe(0);
+  });
+
+  it('leave out what is still under way: a network that is busy is not one that loses messages', () => {
+    const beacon = open();
+    for (const told of everybody()) beacon.hear(told, true, NOW);
+    const { hour } = beacon.summary(NOW);
+    // Heard of when the first was settled, however long ago it was broadcast.
+    const now = NOW + BEACON_SETTLE_MS;
+    const second = { after: '1', through: '2', number: 2 };
+    for (let guid = 1; guid <= 7; guid++) beacon.hear(report(guid, [receipt(2, guid)], second), true, now);
+    expect(beacon.summary(now + BEACON_SETTLE_MS - 1)).toMatchObject({ hour, day: hour, messages: 2 });
+    // What is stored meanwhile is none the less whole, and is told of as lost once it had its time.
+    beacon.flush(now);
+    expect(beacon.summary(now + 1).hour).toEqual(hour);
+    const lost = beacon.summary(now + BEACON_SETTLE_MS).hour;
+    expect(lost).toMatchObject({ messages: 2, deliveries: 19 + 6, complete: 1, coverage: (1 + 7 / 20) / 2 });
+    expect(lost.deliveriesPerMember).toBeCloseTo((1 + 6 / 19) / 2, 6);
+    for (let guid = 8; guid <= 20; guid++) beacon.hear(report(guid, [receipt(2, guid)], second), true, now);
+    expect(beacon.summary(now).hour).toMatchObject({ messages: 2, complete: 2, coverage: 1, deliveriesPerMember: 1 });
+  });
+
+  it('are of what members broadcast: announcements of the boot node are none of it', () => {
+    const store = createMemoryBeaconStore();
+    const beacon = open(store);
+    const announced = receipt(1, 10, { originator: 0, from: 0, hops: 1 });
+    for (let guid = 1; guid <= 20; guid++) beacon.hear(report(guid, [announced]), true, NOW);
+    beacon.flush(NOW);
+    for (const one of [beacon, open(store)]) {
+      expect(one.summary(NOW)).toMatchObject({ messages: 1, hour: { messages: 0, coverage: null, deliveries: 0 } });
+    }
   });
 
   it('have medians over messages, and a ratio that duplicates raise', () => {
@@ -242,7 +273,7 @@ describe('storing', () => {
       beacon.hear(report(1, [receipt(hour, 0, times)], { number: hour + 1 }), true, at);
       beacon.flush(at);
     }
-    const now = NOW + 49 * HOUR;
+    const now = NOW + 49 * HOUR + BEACON_SETTLE_MS;
     expect(beacon.summary(now).day.messages).toBe(24);
     expect(open(store).summary(now)).toEqual(beacon.summary(now));
     expect([...store.hours.all()].length).toBeLessThan(26);
@@ -263,7 +294,8 @@ describe('storing', () => {
     expect(beacon.page(null, 1, null)?.messages[0]?.facts.id).toBe(idOf(count - 1));
     expect(beacon.message(idOf(0))).toBeNull();
     // It still counts.
-    expect(beacon.summary(NOW).hour.messages).toBe(count);
+    const now = NOW + count + BEACON_SETTLE_MS;
+    expect(beacon.summary(now).hour.messages).toBe(count);
     const again = open(store);
     expect(again.size).toBe(beacon.size);
     again.hear(report(2, [receipt(0, 10)]), true, NOW);
