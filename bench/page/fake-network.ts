@@ -187,7 +187,9 @@ export class FakeNetwork {
   }
 
   #overall() {
-    const summaries = this.#messages.map(summaryOf);
+    // As the beacon does, without what is under way.
+    const isUnderWay = (one: FakeMessage) => arrivedBy(one, Date.now() / 1000).length < one.receipts.length;
+    const summaries = this.#messages.filter((one) => !isUnderWay(one)).map(summaryOf);
     const { length } = summaries;
     const hour = {
       messages: length,

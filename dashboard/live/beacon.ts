@@ -45,6 +45,7 @@ export const overall = shape<{ readonly network: string; readonly hour: Aggregat
   hour: shape<Aggregate>({
     messages: whole,
     complete: whole,
+    deliveries: whole,
     coverage: nullable(number) as Check<number>,
     t50: nullable(number),
     t95: nullable(number),

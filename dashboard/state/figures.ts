@@ -1,4 +1,4 @@
-// What the network does and costs, from counters that its nodes keep since they woke. No DOM, no clock.
+// What the network does and costs, from counters that its nodes keep. No DOM, no clock.
 import { PRICES } from './prices.ts';
 
 export type Counters = ReadonlyMap<string, number>;
@@ -7,6 +7,8 @@ export type Counters = ReadonlyMap<string, number>;
 export interface Aggregate {
   readonly messages: number;
   readonly complete: number;
+  /** New ones, all members together. */
+  readonly deliveries: number;
   readonly coverage: number;
   readonly t50: number | null;
   readonly t95: number | null;
@@ -32,6 +34,18 @@ export interface Counted {
   readonly rows: number | null;
   readonly dollars: number | null;
 }
+
+/** What a million deliveries cost, or `why` that cannot be told. */
+export interface Cost {
+  readonly rows: number | null;
+  readonly dollars: number | null;
+  readonly why: string | null;
+}
+
+/** Deliveries a node: of fewer, what was written once, at its join, is most (guess). */
+const DELIVERIES_MIN = 100;
+/** Of what the beacon knows of at least so much has to be counted: who sends much gets less than others (guess). */
+const COUNTED_MIN = 0.5;
 
 const LINE = /^(\w+)(?:\{([^}]*)\})? ([\d.e+-]+)$/;
 
@@ -66,4 +80,21 @@ export function countUp(all: readonly Counters[], hosted: number): Counted | nul
     rows: million(rows),
     dollars: million(dollars / 1_000_000),
   };
+}
+
+/** What deliveries cost, where enough of them are counted: a node may have lost its counters, which then tell of little but its waking. */
+export function costOf({ hour, counted }: Figures, members: number): Cost {
+  const none = { rows: null, dollars: null };
+  if (counted === null) return { ...none, why: 'no hosted node has answered' };
+  const { rows, dollars, deliveries, nodes } = counted;
+  const least = nodes * DELIVERIES_MIN;
+  if (deliveries < least) {
+    return { ...none, why: `too few deliveries are counted to tell: ${deliveries} of at least ${least}` };
+  }
+  // Deliveries to the nodes that were asked: each member gets about as many.
+  const known = ((hour?.deliveries ?? 0) * nodes) / Math.max(1, members);
+  if (deliveries < known * COUNTED_MIN) {
+    return { ...none, why: 'the nodes have forgotten deliveries that the beacon knows of' };
+  }
+  return { rows, dollars, why: null };
 }

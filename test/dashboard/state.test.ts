@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { paceOf } from '../../dashboard/live/pace.ts';
 import { Retry } from '../../dashboard/live/retry.ts';
 import { readBeaconFrame } from '../../dashboard/live/beacon.ts';
-import { countUp, readMetrics } from '../../dashboard/state/figures.ts';
+import { costOf, countUp, readMetrics, type Aggregate } from '../../dashboard/state/figures.ts';
 import { countStates, memberCount, nodesOf, withStates } from '../../dashboard/state/nodes.ts';
 import { PRICES, PRICES_READ_ON } from '../../dashboard/state/prices.ts';
 import { initialState, reduce } from '../../dashboard/state/state.ts';
@@ -146,6 +146,26 @@ describe('the figures', () => {
   it('say nothing of a network in which nothing was delivered', () => {
     expect(countUp([metrics(0, 30)], 1)).toMatchObject({ copies: null, rows: null, dollars: null });
     expect(countUp([], 4)).toBe(null);
+  });
+
+  const hourOf = (deliveries: number): Aggregate => {
+    const ratios = { coverage: 1, t50: 0.1, t95: 0.2, deliveries_per_member: 1 };
+    return { messages: 9, complete: 9, deliveries, ...ratios };
+  };
+
+  it.each<[string, ReturnType<typeof metrics>[], Aggregate | null, RegExp | null]>([
+    ['enough deliveries', [metrics(120, 30), metrics(80, 20)], null, null],
+    ['as many as the beacon heard of', [metrics(120, 30), metrics(80, 20)], hourOf(400), null],
+    // Two of the four members were asked: of the deliveries to the others they know nothing.
+    ['as many as are theirs', [metrics(150, 30), metrics(150, 20)], hourOf(600), null],
+    ['few', [metrics(1, 2), metrics(198, 3)], null, /^too few deliveries are counted to tell: 199 of at least 200$/],
+    ['fewer than the beacon heard of', [metrics(120, 30), metrics(80, 20)], hourOf(900), /forgotten .* beacon/],
+    ['none that were asked', [], hourOf(600), /^no hosted node has answered$/],
+  ])('tell what a delivery costs, or why not: %s', (_name, asked, hour, why) => {
+    const counted = countUp(asked, 2);
+    const cost = costOf({ hour, counted }, 4);
+    if (why === null) expect(cost).toEqual({ rows: counted?.rows, dollars: counted?.dollars, why: null });
+    else expect(cost).toEqual({ rows: null, dollars: null, why: expect.stringMatching(why) as string });
   });
 
   it('have the prices of docs/cost.md', () => {
