@@ -2,6 +2,7 @@
 import { nullable, number, shape, whole, type Check } from '../../src/client/checks.ts';
 import type { JsonObject } from '../../src/client/client.ts';
 import { PychainError } from '../../src/client/error.ts';
+import type { NodeView } from '../state/nodes.ts';
 import type { Store } from '../state/store.ts';
 import { askAt, clientOf, reasonOf } from './api.ts';
 
@@ -11,6 +12,8 @@ const membership = shape<{ readonly guid: number | null; readonly left_at: numbe
   guid: nullable(whole),
   left_at: nullable(number),
 });
+
+const anything: Check<object> = () => null;
 
 export class OperatorCalls {
   readonly #store: Store;
@@ -25,9 +28,14 @@ export class OperatorCalls {
     store.dispatch({ type: 'operator', operator: { hasToken: this.#token !== null } });
   }
 
-  takeToken(text: string, isKept: boolean): void {
+  /** Takes the token, unless a node refuses it. What nobody answers is taken too: the next call tells. */
+  async takeToken(text: string, isKept: boolean): Promise<void> {
     const token = text.trim();
     if (!/^[\x21-\x7e]+$/.test(token)) return this.#say('failed', 'A token is made of visible ASCII characters.');
+    this.#store.dispatch({ type: 'operator', operator: { isBusy: true, notice: null } });
+    const refusal = await this.#refusalOf(token);
+    this.#store.dispatch({ type: 'operator', operator: { isBusy: false } });
+    if (refusal !== null) return this.#say('failed', refusal);
     this.#token = token;
     if (isKept) sessionStorage.setItem(KEY, token);
     this.#store.dispatch({ type: 'operator', operator: { hasToken: true, notice: null } });
@@ -64,11 +72,23 @@ export class OperatorCalls {
   async read<T>(slot: number, path: string, check: Check<T>, signal: AbortSignal): Promise<T> {
     const token = this.#token ?? '';
     try {
-      return await askAt(slot, path, check, { headers: { authorization: `Bearer ${token}` }, signal });
+      return await askAt(slot, path, check, { headers: bearer(token), signal });
     } catch (error) {
       if (this.#token === token && this.#isRefused(error)) this.#say('failed', reasonOf(error));
       throw error;
     }
+  }
+
+  /** Why a token is wrong; null: no node says that it is. */
+  async #refusalOf(token: string): Promise<string | null> {
+    const slot = [...this.#store.state.nodes.values()].find(isThere)?.slot ?? null;
+    if (slot === null) return null;
+    try {
+      await askAt(slot, '/logs?limit=1', anything, { headers: bearer(token) });
+    } catch (error) {
+      if (isRefusal(error)) return reasonOf(error);
+    }
+    return null;
   }
 
   async #run(work: (token: string) => Promise<string>): Promise<void> {
@@ -86,14 +106,26 @@ export class OperatorCalls {
 
   /** A token that is wrong stays so, and is forgotten. */
   #isRefused(error: unknown): boolean {
-    const isRefused = error instanceof PychainError && (error.status === 401 || error.status === 403);
-    if (isRefused) this.forgetToken();
-    return isRefused;
+    if (!isRefusal(error)) return false;
+    this.forgetToken();
+    return true;
   }
 
   #say(kind: 'done' | 'failed', text: string): void {
     this.#store.dispatch({ type: 'operator', operator: { notice: { kind, text } } });
   }
+}
+
+function bearer(token: string): Readonly<Record<string, string>> {
+  return { authorization: `Bearer ${token}` };
+}
+
+function isThere({ slot, state }: NodeView): boolean {
+  return slot !== null && state === 'alive';
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PychainError && (error.status === 401 || error.status === 403);
 }
 
 function objectIn(text: string): JsonObject | null {

@@ -4,6 +4,7 @@ import { NODE_STATES, type NodeState } from '../state/nodes.ts';
 import type { Spread } from '../state/message-book.ts';
 import type { State } from '../state/state.ts';
 import type { Store } from '../state/store.ts';
+import { isStill } from '../ui/motion.ts';
 import { onTheme } from '../ui/theme.ts';
 import { layoutRing, type RingLayout } from './layout.ts';
 import { readPalette, type Palette } from './palette.ts';
@@ -14,7 +15,7 @@ export class RingView {
   readonly #place: HTMLElement;
   readonly #store: Store;
   readonly #painter: RingPainter;
-  readonly #stage = new Stage(matchMedia('(prefers-reduced-motion: reduce)').matches);
+  readonly #stage = new Stage(isStill());
   readonly #onProgress: (percent: number | null) => void;
   readonly #closers: (() => void)[] = [];
   #palette: Palette;

@@ -9,6 +9,7 @@ import { Inspector } from './inspector.tsx';
 import { Legend } from './legend.tsx';
 import { MessageDetails } from './message-details.tsx';
 import { MessageTable } from './message-table.tsx';
+import { isStill } from './motion.ts';
 import { OperatorPanel } from './operator-panel.tsx';
 import { RingSection } from './ring-section.tsx';
 import { Standing } from './standing.tsx';
@@ -39,7 +40,12 @@ export function App({ state, page }: ViewProps) {
         <div class={isStale(state) ? 'stage stale' : 'stage'}>
           <RingSection state={state} page={page} shown={shown} isFollowed={isFollowed} />
           <Legend nodes={state.nodes} />
-          <p class="soft small">Messages are drawn slower than they travel. The times are real.</p>
+          <p class="soft small">
+            {isStill()
+              ? 'Who has a message is marked once it is known.'
+              : 'Messages are drawn slower than they travel.'}{' '}
+            The times are real.
+          </p>
         </div>
         <div class="side">
           <MessageDetails state={state} page={page} shown={shown} />

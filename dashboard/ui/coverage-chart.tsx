@@ -83,7 +83,8 @@ function optionsOf(element: HTMLElement): UPlot.Options {
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 12, 0, 0],
+    // On the right half of a time has room, since the last one may stand at the end.
+    padding: [8, 28, 0, 0],
     scales: {
       x: { time: false, range: (_plot, _min, max) => [0, niceEnd(max)] },
       y: { range: [0, 100] },

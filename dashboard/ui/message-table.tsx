@@ -1,6 +1,7 @@
 // The latest broadcasts.
 import type { Spread } from '../state/message-book.ts';
 import type { ViewProps } from './app.tsx';
+import { isStill } from './motion.ts';
 import { ago, cut, duration, percent, shortId } from './words.ts';
 
 const CONTENT_CHARS = 48;
@@ -83,6 +84,5 @@ export function MessageTable({ state, page, recent, shown }: Props) {
 
 /** What was chosen is drawn there. */
 function showRing(): void {
-  const isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  document.querySelector('.stage')?.scrollIntoView({ block: 'nearest', behavior: isStill ? 'instant' : 'smooth' });
+  document.querySelector('.stage')?.scrollIntoView({ block: 'nearest', behavior: isStill() ? 'instant' : 'smooth' });
 }

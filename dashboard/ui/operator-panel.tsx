@@ -23,12 +23,12 @@ export function OperatorPanel({ state, page }: ViewProps) {
   );
 }
 
-function TokenForm({ page }: ViewProps) {
+function TokenForm({ state, page }: ViewProps) {
   const [token, setToken] = useState('');
   const [isKept, setKept] = useState(false);
   const submit = (event: Event) => {
     event.preventDefault();
-    page.operator.takeToken(token, isKept);
+    void page.operator.takeToken(token, isKept);
   };
   return (
     <form onSubmit={submit}>
@@ -47,7 +47,9 @@ function TokenForm({ page }: ViewProps) {
         <input type="checkbox" checked={isKept} onChange={({ currentTarget }) => setKept(currentTarget.checked)} />
         keep it until this tab is closed
       </label>
-      <button type="submit">Use it</button>
+      <button type="submit" disabled={state.operator.isBusy}>
+        Use it
+      </button>
     </form>
   );
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Browser, Page, Response as Answer } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page, Response as Answer } from 'playwright-core';
 import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/network.ts';
 import { Peers } from '../../bench/peers.ts';
 import { startBrowser } from '../../bench/page/browser.ts';
@@ -25,8 +25,12 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 /** Opens a page. What a browser complains about, such as the content security policy, and questions to other hosts fail the test that closes it. */
-async function open(url: string, colorScheme: 'light' | 'dark' = 'light') {
-  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } });
+async function open(url: string, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({
+    colorScheme: 'light',
+    viewport: { width: 1280, height: 900 },
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(40_000);
   const complaints: string[] = [];
@@ -71,6 +75,24 @@ async function send(page: Page, from: number, text: string): Promise<void> {
   await page.getByRole('button', { name: 'Broadcast', exact: true }).click();
 }
 
+/** Where each element is, by its middle, to some pixels. */
+const MIDDLES = (elements: readonly { getBoundingClientRect(): { y: number; height: number } }[]) =>
+  elements.map((element) => {
+    const { y, height } = element.getBoundingClientRect();
+    return Math.round((y + height / 2) / 8);
+  });
+
+/** Has a page note of what it writes on a canvas whether that is in full: not beyond the right edge. */
+const NOTE_TEXT = `
+  const { fillText } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const width = this.measureText(text).width * { left: 1, start: 1, center: 0.5, right: 0, end: 0 }[this.textAlign];
+    const end = this.getTransform().transformPoint({ x: x + width, y }).x;
+    document.body.setAttribute('data-' + text.replace(/\\W/g, ''), end <= this.canvas.width ? 'full' : 'cut');
+    return fillText.apply(this, arguments);
+  };
+`;
+
 const row = (page: Page, id: string) => page.getByRole('row').filter({ hasText: id.slice(0, 8) });
 const expectLive = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
 
@@ -99,7 +121,6 @@ describe.concurrent.each(['on', 'off'])('a real network, its beacon %s', (beacon
       ]);
       expect((await fetch(`${network.url}/n/1/api/v1/nowhere`)).headers.get('content-type')).toMatch(/problem\+json/);
       await giveToken(page, 'wrong');
-      await send(page, 1, '{}');
       await page.getByText('The operator token is wrong.').waitFor();
       expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain(
         'wrong',
@@ -279,14 +300,52 @@ describe.concurrent('a made-up network with a beacon', () => {
     await close();
   });
 
-  it('fits a small phone', async () => {
+  it('is not shown as one that loses messages while one follows the other', async () => {
     const network = await start();
     const { page, close } = await open(network.url);
-    await page.setViewportSize({ width: 360, height: 740 });
+    await expectLive(page);
+    const sending = setInterval(() => network.broadcast(1), 100);
+    // The first one is alone, and followed.
+    await page.locator('.middle').getByText('of 24 members in').waitFor();
+    const shown: string[] = [];
+    for (let look = 0; look < 5; look++) {
+      // Then the page has just drawn it, which has only begun.
+      await row(page, network.broadcast(1).id).waitFor();
+      const chart = await page.locator('.chart').getAttribute('aria-label');
+      shown.push(`${await page.locator('.middle').innerText()} ${chart}`);
+    }
+    clearInterval(sending);
+    for (const text of shown)
+      expect(text).toMatch(/^100 %\s+of 24 members in \d+ ms After .* 100 % of the members have it$/);
+    await close();
+  });
+
+  it('has the times of its chart written in full, also where the last one stands at the edge', async () => {
+    // So fast that the axis ends at 10 ms.
+    const network = await start({ nodes: 4, random: () => -0.3 });
+    const { page, close } = await open(network.url);
+    await page.addInitScript(NOTE_TEXT);
+    await page.reload();
+    await expectLive(page);
+    network.broadcast(1);
+    await page.locator('body[data-10ms]').waitFor();
+    expect(await page.locator('body').getAttribute('data-10ms')).toBe('full');
+    await close();
+  });
+
+  it('fits a small phone, and does not move where nobody wants that', async () => {
+    const network = await start();
+    const { page, close } = await open(network.url, { viewport: { width: 360, height: 740 }, reducedMotion: 'reduce' });
     await expectLive(page);
     network.broadcast(1);
     await page.locator('.middle').getByText('100 %').waitFor();
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    // In one line: the name, and that it is live; the times of a message.
+    const tops = (selector: string) => page.locator(selector).evaluateAll(MIDDLES);
+    expect({
+      width: await page.evaluate('document.documentElement.scrollWidth'),
+      saysSlower: await page.getByText('drawn slower').count(),
+      lines: [new Set(await tops('.top > *')).size, new Set(await tops('.times > *')).size],
+    }).toEqual({ width: 360, saysSlower: 0, lines: [1, 1] });
     await close();
   });
 });
