@@ -1,22 +1,24 @@
 // `npm run page-speed`: a thousand made-up nodes, ten broadcasts a second, and what the page does with them: processor time of script a frame,
-// by the browser's own trace, and the bytes of the first load. Exit code 1 where either is more than promised.
+// by the browser's own trace, with nothing chosen and with a node and a message chosen, and the bytes of the first load. Exit code 1 where any is
+// more than promised.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import Table from 'cli-table3';
-import type { CDPSession } from 'playwright-core';
+import type { CDPSession, Page } from 'playwright-core';
 import { buildDashboard } from '../../src/cli/page-build.ts';
 import { Random } from '../../sim/random.ts';
 import { startBrowser } from './browser.ts';
-import { FakeNetwork } from './fake-network.ts';
+import { FAKE_TOKEN, FakeNetwork } from './fake-network.ts';
 
 const NODES = 1_000;
 const BROADCASTS_PER_SECOND = 10;
 const WARM_UP_MS = 3_000;
 const MEASURED_MS = 15_000;
-/** A frame at 60 Hz. */
+/** A frame at 60 Hz, and the share of frames whose script may take more: one that is late now and then nobody sees. */
 const FRAME_MS = 16;
+const LATE_SHARE_MAX = 0.01;
 export const FIRST_LOAD_BYTES_MAX = 100_000;
 
 interface TraceEvent {
@@ -77,7 +79,32 @@ async function trace(session: CDPSession, ms: number): Promise<TraceEvent[]> {
   return events;
 }
 
-async function measure(page: string): Promise<number[]> {
+/** A person does this before it is measured. */
+interface Scene {
+  readonly name: string;
+  readonly prepare: (tab: Page) => Promise<void>;
+}
+
+const SCENES: readonly Scene[] = [
+  { name: 'nothing', prepare: () => Promise.resolve() },
+  { name: 'a node and a message', prepare: choose },
+];
+
+/** The node shows all its peers and what it logs; the message is drawn with its tree. */
+async function choose(tab: Page): Promise<void> {
+  await tab.getByLabel('Admin token').fill(FAKE_TOKEN);
+  await tab.getByRole('button', { name: 'Use it' }).click();
+  await tab.getByRole('slider').press('Home');
+  await tab.locator('.lines li').first().waitFor();
+  // The table goes on while a person reads it: the button that is there now.
+  await tab
+    .locator('.messages button')
+    .last()
+    .evaluate((button: { click(): void }) => button.click());
+  await tab.getByText('back to the latest').waitFor();
+}
+
+async function measure(page: string, { prepare }: Scene): Promise<number[]> {
   const random = new Random(1);
   const network = await FakeNetwork.start({ nodes: NODES, page, random: () => random.next() });
   const browser = await startBrowser();
@@ -86,6 +113,8 @@ async function measure(page: string): Promise<number[]> {
     await tab.goto(network.url);
     await tab.getByText('Live', { exact: true }).waitFor();
     const sending = setInterval(() => network.broadcast(random.between(1, NODES)), 1_000 / BROADCASTS_PER_SECOND);
+    await tab.locator('.messages button').first().waitFor();
+    await prepare(tab);
     await sleep(WARM_UP_MS);
     const events = await trace(await browser.newBrowserCDPSession(), MEASURED_MS);
     clearInterval(sending);
@@ -96,18 +125,28 @@ async function measure(page: string): Promise<number[]> {
   }
 }
 
+/** What is told of the frames of a scene: `frames`, milliseconds each, ascending. Where there was none, nothing is kept. */
+export function summaryOfFrames(frames: readonly number[]) {
+  const at = (share: number) => frames[Math.min(frames.length - 1, Math.floor(frames.length * share))] ?? NaN;
+  const late = frames.filter((ms) => ms > FRAME_MS).length / frames.length;
+  return { count: frames.length, median: at(0.5), p95: at(0.95), max: at(1), late, isKept: late <= LATE_SHARE_MAX };
+}
+
 async function main(): Promise<void> {
   const page = await buildDashboard();
   const bytes = await firstLoadBytes(page);
-  const frames = await measure(page);
-  const at = (share: number) => frames[Math.min(frames.length - 1, Math.floor(frames.length * share))] ?? NaN;
+  const times = ['script a frame, ms: median', 'p95', 'max', `over ${FRAME_MS} ms`];
   const table = new Table({
-    head: ['nodes', 'broadcasts a second', 'frames', 'script a frame, ms: median', 'p95', 'max', 'first load, bytes'],
+    head: ['nodes', 'broadcasts a second', 'chosen', 'frames', ...times, 'first load, bytes'],
   });
-  const times = [at(0.5), at(0.95), at(1)].map((ms) => ms.toFixed(1));
-  table.push([NODES, BROADCASTS_PER_SECOND, frames.length, ...times, bytes]);
+  for (const scene of SCENES) {
+    const { count, median, p95, max, late, isKept } = summaryOfFrames(await measure(page, scene));
+    const shown = [...[median, p95, max].map((ms) => ms.toFixed(1)), `${(late * 100).toFixed(2)} %`];
+    table.push([NODES, BROADCASTS_PER_SECOND, scene.name, count, ...shown, bytes]);
+    if (!isKept) process.exitCode = 1;
+  }
   console.log(table.toString());
-  if (!(at(0.95) < FRAME_MS) || bytes > FIRST_LOAD_BYTES_MAX) process.exitCode = 1;
+  if (bytes > FIRST_LOAD_BYTES_MAX) process.exitCode = 1;
 }
 
 if (import.meta.main) await main();
