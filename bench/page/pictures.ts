@@ -103,7 +103,7 @@ async function shown(page: Page): Promise<void> {
 
 const PICTURES = [
   { name: 'spreading', colorScheme: 'dark', width: 1_280, height: 800, prepare: spreading },
-  { name: 'rest', colorScheme: 'light', width: 1_280, height: 1_120, prepare: atRest },
+  { name: 'rest', colorScheme: 'light', width: 1_280, height: 1_420, prepare: atRest },
   { name: 'node', colorScheme: 'light', width: 1_280, height: 820, prepare: inspected },
 ] as const;
 
