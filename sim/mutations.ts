@@ -55,7 +55,7 @@ function forgetsTimers(store: NodeStore): NodeStore {
 function neverRollsBack(store: NodeStore): NodeStore {
   return {
     ...store,
-    transaction(body) {
+    transaction(body, note) {
       let failure: { readonly cause: unknown } | null = null;
       const result = store.transaction(() => {
         try {
@@ -64,7 +64,7 @@ function neverRollsBack(store: NodeStore): NodeStore {
           failure = { cause };
           return null;
         }
-      });
+      }, note);
       if (failure !== null) throw (failure as { readonly cause: unknown }).cause;
       return result as ReturnType<typeof body>;
     },

@@ -71,7 +71,7 @@ export class SimNode {
     this.self = recordOf(slot, isHosted ? `${HOSTED_PREFIX}${slot}` : `https://n${slot}.example.net`, 0);
     const store = ports.storeOf?.(slot) ?? createMemoryNodeStore();
     const hooked = sim.hooks.store?.(store, sim.random) ?? store;
-    this.store = { ...hooked, transaction: (body) => hooked.transaction(() => this.#commit(body)) };
+    this.store = { ...hooked, transaction: (body, note) => hooked.transaction(() => this.#commit(body), note) };
   }
 
   get config(): ProtocolConfig {

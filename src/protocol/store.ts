@@ -70,10 +70,18 @@ export interface NodeStore {
    * Runs `body` whole or not at all; a throw in it, or in its writes at the end, leaves nothing of it. Not nested. What it has written it can
    * read (`get`, `body`), but no whole table after it has written.
    */
-  transaction<T>(body: () => T): T;
+  transaction<T>(body: () => T, note?: Note): T;
+  /** The notes that are still there: of `meta`, of the sync timer, and of the last segment. In any order. */
+  notes(): readonly string[];
   /** Rows written since this store was opened, as the platform bills them (memory: one a call). */
   rowsWritten(): number;
 }
+
+/**
+ * A text that goes along with what a transaction writes anyway, without a row of its own: with segments, `meta` and the sync timer. Called at
+ * the end, once, with the rows that the transaction writes; not where it writes none of these.
+ */
+export type Note = (rows: number) => string;
 
 /** Storage of the beacon: texts by number, see docs/storage.md. */
 export interface BeaconStore {

@@ -5,6 +5,7 @@ import type {
   BootStore,
   MetaTable,
   NodeStore,
+  Note,
   SegmentRow,
   SegmentTable,
   TextTable,
@@ -16,6 +17,9 @@ import type { Guid, Millis } from '../protocol/types.ts';
 /** Undoes what a transaction did when it throws. */
 class Journal {
   rows = 0;
+  /** By what carries them. */
+  readonly #notes = new Map<string, string>();
+  #carrying: string[] = [];
   #undo: (() => void)[] | null = null;
 
   record(undo: () => void): void {
@@ -23,11 +27,33 @@ class Journal {
     this.#undo?.push(undo);
   }
 
-  run<T>(body: () => T): T {
+  notes(): string[] {
+    return [...this.#notes.values()];
+  }
+
+  /** What is written now carries the transaction's note. */
+  carry(row: string): void {
+    if (this.#undo) this.#carrying.push(row);
+  }
+
+  /** It is there no more. */
+  drop(row: string): void {
+    const note = this.#notes.get(row);
+    if (note === undefined) return;
+    this.#undo?.push(() => this.#notes.set(row, note));
+    this.#notes.delete(row);
+  }
+
+  run<T>(body: () => T, note?: Note): T {
     if (this.#undo) throw new Error('assertion failed: transactions are not nested');
     this.#undo = [];
+    this.#carrying = [];
+    const { rows } = this;
     try {
-      return body();
+      const result = body();
+      const text = note && this.#carrying.length > 0 ? note(this.rows - rows) : null;
+      if (text !== null) for (const row of this.#carrying) this.#notes.set(row, text);
+      return result;
     } catch (cause) {
       for (const undo of this.#undo.reverse()) undo();
       throw cause;
@@ -78,7 +104,13 @@ class Rows<K, V> {
 
 function metaTable(journal: Journal): MetaTable {
   const rows = new Rows<string, string>(journal);
-  return { get: (key) => rows.map.get(key) ?? null, set: (key, value) => rows.set(key, value) };
+  return {
+    get: (key) => rows.map.get(key) ?? null,
+    set(key, value) {
+      journal.carry(`meta ${key}`);
+      rows.set(key, value);
+    },
+  };
 }
 
 function textTable(journal: Journal): TextTable {
@@ -92,17 +124,28 @@ function textTable(journal: Journal): TextTable {
 
 function segmentTable(journal: Journal): SegmentTable {
   const rows = new Rows<number, SegmentRow>(journal);
+  // Only the note of the last one counts.
+  let last = 0;
+  const carry = (seq: number) => {
+    last = Math.max(last, seq);
+    if (seq === last) journal.carry('segment');
+  };
   return {
     index: () => rows.ascending((row) => row.seq).map(({ seq, expiresAt, index }) => ({ seq, expiresAt, index })),
     body: (seq) => rows.map.get(seq)?.body ?? null,
     append(row) {
       if (rows.map.has(row.seq)) throw new Error(`segment ${row.seq} exists`);
+      carry(row.seq);
       rows.set(row.seq, row);
     },
     replace(seq, row) {
+      carry(row.seq);
       rows.replace(seq, row.seq, row);
     },
-    delete: (seq) => rows.delete(seq),
+    delete(seq) {
+      if (seq === last) journal.drop('segment');
+      rows.delete(seq);
+    },
   };
 }
 
@@ -110,8 +153,14 @@ function timerTable(journal: Journal): TimerTable {
   const rows = new Rows<TimerKind, TimerRow>(journal);
   return {
     all: () => [...rows.map.values()],
-    set: (row) => rows.set(row.kind, row),
-    delete: (kind) => rows.delete(kind),
+    set(row) {
+      if (row.kind === 'sync') journal.carry('sync');
+      rows.set(row.kind, row);
+    },
+    delete(kind) {
+      journal.drop(kind);
+      rows.delete(kind);
+    },
   };
 }
 
@@ -125,7 +174,8 @@ export function createMemoryNodeStore(): NodeStore {
     repairs: textTable(journal),
     nonces: textTable(journal),
     timers: timerTable(journal),
-    transaction: (body) => journal.run(body),
+    transaction: (body, note) => journal.run(body, note),
+    notes: () => journal.notes(),
     rowsWritten: () => journal.rows,
   };
 }

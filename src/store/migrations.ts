@@ -12,6 +12,10 @@ export const NODE_MIGRATIONS: readonly string[] = [
   // Records without signatures prove nothing: they are asked for again when the node joins anew for its certificate.
   `CREATE TABLE nonces (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
    DELETE FROM roster;`,
+  // What a node has counted, beside what it writes anyway.
+  `ALTER TABLE segments ADD COLUMN note TEXT;
+   ALTER TABLE meta ADD COLUMN note TEXT;
+   ALTER TABLE timers ADD COLUMN note TEXT;`,
 ];
 
 export const BOOT_MIGRATIONS: readonly string[] = [

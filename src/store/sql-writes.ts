@@ -1,6 +1,6 @@
 // A transaction's writes, kept until it ends. Where there is but one, as for most messages that come, SQLite needs no savepoint for it (a tenth of
 // the time to all among 256 nodes); and what throws before the end has written nothing.
-import type { MetaTable, TextTable } from '../protocol/store.ts';
+import type { MetaTable, Note, TextTable } from '../protocol/store.ts';
 import type { Sql } from './sql.ts';
 
 interface Write {
@@ -9,7 +9,9 @@ interface Write {
   readonly value: string | null;
   /** A row that is there no more. */
   readonly gone: string | null;
-  readonly run: () => void;
+  /** Whether a transaction that writes this has a note. */
+  readonly carries: boolean;
+  readonly run: (note: string | null) => void;
 }
 
 export class Writes {
@@ -21,10 +23,10 @@ export class Writes {
     this.#sql = sql;
   }
 
-  /** Writes at the end of the transaction; at once where none is under way. */
-  write(row: string, value: string | null, run: () => void, gone: string | null = null): void {
-    if (this.#kept) this.#kept.push({ row, value, gone, run });
-    else run();
+  /** Writes at the end of the transaction; at once, without a note, where none is under way. */
+  write(row: string, value: string | null, run: Write['run'], carries = false, gone: string | null = null): void {
+    if (this.#kept) this.#kept.push({ row, value, gone, carries, run });
+    else run(null);
   }
 
   /** What the transaction that is under way has written there; undefined: it has not. */
@@ -40,7 +42,7 @@ export class Writes {
   }
 
   /** Runs `body`, then what it wrote, whole or not at all. Not nested. */
-  transaction<T>(body: () => T): T {
+  transaction<T>(body: () => T, note?: Note): T {
     if (this.#kept) throw new Error('assertion failed: a transaction in a transaction');
     const kept: Write[] = [];
     this.#kept = kept;
@@ -50,8 +52,9 @@ export class Writes {
     } finally {
       this.#kept = null;
     }
+    const text = note && kept.some(({ carries }) => carries) ? note(kept.length) : null;
     const runAll = () => {
-      for (const { run } of kept) run();
+      for (const { run } of kept) run(text);
     };
     if (kept.length > 1) this.#sql.transaction(runAll);
     else runAll();
@@ -59,15 +62,19 @@ export class Writes {
   }
 }
 
-/** A table whose writes are kept. */
-export function keptMeta(table: MetaTable, writes: Writes): MetaTable {
+/** A table whose writes are kept, and carry notes. */
+export function keptMeta(
+  table: Pick<MetaTable, 'get'>,
+  set: (key: string, value: string, note: string | null) => void,
+  writes: Writes,
+): MetaTable {
   const rowOf = (key: string) => `meta ${key}`;
   return {
     get(key) {
       const written = writes.written(rowOf(key));
       return written === undefined ? table.get(key) : written;
     },
-    set: (key, value) => writes.write(rowOf(key), value, () => table.set(key, value)),
+    set: (key, value) => writes.write(rowOf(key), value, (note) => set(key, value, note), true),
   };
 }
 

@@ -164,6 +164,58 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
       }),
     );
 
+    it('a note goes along with segments, meta and the sync timer, without a row, and says how many the transaction writes', () =>
+      withStore((store) => {
+        const { meta, segments, timers, roster, nonces } = store;
+        expect(store.notes()).toEqual([]);
+        const noted: [string, (() => void)[]][] = [
+          ['segment', [() => segments.append(segment(1))]],
+          ['two rows', [() => segments.append(segment(2)), () => roster.put(1, 'x')]],
+          ['replaced', [() => segments.replace(1, segment(3))]],
+          ['timer', [() => timers.set({ kind: 'sync', at: 5, setAt: 1 })]],
+          ['meta', [() => meta.set('a', '1')]],
+          ['both', [() => segments.delete(3), () => meta.set('a', '2')]],
+        ];
+        for (const [what, writes] of noted) {
+          const before = store.rowsWritten();
+          const run = () => {
+            for (const write of writes) write();
+          };
+          store.transaction(run, (rows) => `${what} ${rows}`);
+          expect(store.rowsWritten() - before).toBe(writes.length);
+          expect(store.notes()).toContain(`${what} ${writes.length}`);
+        }
+        const asked: number[] = [];
+        const note = (rows: number) => `${asked.push(rows)}`;
+        store.transaction(() => undefined, note);
+        store.transaction(() => {
+          roster.put(2, 'x');
+          nonces.put(2, 'x');
+          timers.set({ kind: 'repair', at: 5, setAt: 1 });
+        }, note);
+        expect(asked).toEqual([]);
+        // Without a note the one before stays.
+        meta.set('a', '3');
+        store.transaction(() => meta.set('a', '4'));
+        expect(store.notes()).toContain('both 2');
+      }));
+
+    it('no note of a transaction that throws, also in the note or in a write', () =>
+      withStore((store) => {
+        const { meta, segments } = store;
+        segments.append(segment(1));
+        const append = () => {
+          meta.set('a', '1');
+          segments.append(segment(1));
+        };
+        expect(() => store.transaction(append, () => 'bad write')).toThrow(/UNIQUE|exists/);
+        const fail = () => {
+          throw new Error('on purpose');
+        };
+        expect(() => store.transaction(() => meta.set('a', '1'), fail)).toThrow('on purpose');
+        expect([store.notes(), meta.get('a')]).toEqual([[], null]);
+      }));
+
     it('counts the rows that it writes', () =>
       withStore((store) => {
         const before = store.rowsWritten();
@@ -178,10 +230,14 @@ export function describeNodeStore(name: string, withStore: WithStore<NodeStore>,
         (store) => {
           store.meta.set('guid', '7');
           store.nonces.put(4, '3 used');
-          store.segments.append({ seq: 3, expiresAt: 9, index: 'i', body: 'b' });
+          store.transaction(
+            () => store.segments.append({ seq: 3, expiresAt: 9, index: 'i', body: 'b' }),
+            () => 'counted',
+          );
         },
         (store) => {
           expect(store.meta.get('guid')).toBe('7');
+          expect(store.notes()).toEqual(['counted']);
           expect([...store.nonces.all()]).toEqual([{ id: 4, body: '3 used' }]);
           expect([...store.segments.index()]).toEqual([{ seq: 3, expiresAt: 9, index: 'i' }]);
         },

@@ -92,6 +92,26 @@ describe('migrations', () => {
     });
   });
 
+  it('a node’s store of schema 2 has no notes, and takes some', () => {
+    opened(':memory:', (sql) => {
+      migrate(sql, NODE_MIGRATIONS.slice(0, 2));
+      sql.all(`INSERT INTO meta (key, value) VALUES ('settled', '3')`);
+      sql.all(`INSERT INTO segments (seq, expires_at, idx, body) VALUES (3, 9, 'i3', 'b3')`);
+      sql.all(`INSERT INTO timers (kind, at, set_at) VALUES ('sync', 5, 1)`);
+      const store = openSqlNodeStore(sql);
+      expect(store.notes()).toEqual([]);
+      expect([...store.segments.index()]).toEqual([{ seq: 3, expiresAt: 9, index: 'i3' }]);
+      const row = { seq: 4, expiresAt: 10, index: 'i4', body: 'b4' };
+      store.transaction(
+        () => store.segments.append(row),
+        () => 'counted',
+      );
+      const again = openSqlNodeStore(sql);
+      expect([again.notes(), again.meta.get('settled')]).toEqual([['counted'], '3']);
+      expect([...again.timers.all()]).toEqual([{ kind: 'sync', at: 5, setAt: 1 }]);
+    });
+  });
+
   it('a boot node’s store of schema 1 keeps every GUID and key; members are told of when they have renewed', () => {
     opened(':memory:', (sql) => {
       migrate(sql, BOOT_MIGRATIONS.slice(0, 1));
