@@ -189,7 +189,7 @@ export async function messagesAt(base: string): Promise<Message[]> {
   return all;
 }
 
-/** Whether each node has had a sync round. Not by its counters: with a thousand nodes some are always evicted, and begin theirs anew. */
+/** Whether each node has had a sync round. */
 export async function haveSynced(network: Hosted): Promise<boolean> {
   const rounds = await inParallel(basesOf(network), async (base) => {
     const { last_sync_at: at } = (await getJson(`${base}/api/v1/status`)) as { readonly last_sync_at: number | null };

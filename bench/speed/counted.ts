@@ -54,13 +54,30 @@ export class Counted {
   }
 }
 
-/** How much a counter has grown, all nodes together. One that was evicted since, idle for ten seconds, has begun anew. */
+/** What a node goes on counting after its sleep (docs/operations.md). */
+const LASTING = new Set([
+  'pychain_deliveries_total{result="new"}',
+  'pychain_deliver_calls_total',
+  'pychain_messages_originated_total',
+  'pychain_legs_total{result="handed_over"}',
+  'pychain_queue_jobs_total',
+  'pychain_queue_operations_total',
+  'pychain_messages_expired_total',
+  'pychain_sync_rounds_total',
+  'pychain_rows_written_total{count="lasting"}',
+]);
+
+/** How much a counter has grown, all nodes together. One that was evicted since, idle for ten seconds, has begun all but these anew. */
 export function growth(name: string, before: readonly Counters[], after: readonly Counters[]): number {
   return after.reduce((sum, counters, node) => {
     const first = before[node] ?? counters;
     const hasBegunAnew = [...first].some(
       ([counter, value]) => COUNTER.test(counter) && (counters.get(counter) ?? 0) < value,
     );
-    return sum + (counters.get(name) ?? 0) - (hasBegunAnew ? 0 : (first.get(name) ?? 0));
+    const labelled = [...counters.keys()].filter((key) => key.startsWith(`${name}{`));
+    return (labelled.length > 0 ? labelled : [name]).reduce((grown, key) => {
+      const from = hasBegunAnew && !LASTING.has(key) ? 0 : (first.get(key) ?? 0);
+      return grown + (counters.get(key) ?? 0) - from;
+    }, sum);
   }, 0);
 }

@@ -2,7 +2,7 @@
 // input in one transaction, then tells the host what the transaction left to do. It never waits: what the host starts comes
 // back as an input. A crash between the two is what the store's outbox, repairs and timers are for.
 import type { ProtocolConfig } from './config.ts';
-import { Counters } from './counters.ts';
+import { Counters, type CounterNote } from './counters.ts';
 import type { Context, Effect, Input, Reply } from './effects.ts';
 import { handle } from './node.ts';
 import { NodeState, type Self } from './node-state.ts';
@@ -34,13 +34,14 @@ export interface DriverOptions {
 export class Driver {
   readonly #options: DriverOptions;
   #self: Self;
-  readonly #counters = new Counters();
+  readonly #counters: Counters;
   #state: NodeState | null = null;
   #alarm: Millis | null | undefined;
 
   constructor(options: DriverOptions) {
     this.#options = options;
     this.#self = options.self;
+    this.#counters = new Counters(options.store.notes());
   }
 
   /** For reading only: what is changed outside of an input is not stored. */
@@ -64,13 +65,21 @@ export class Driver {
     const { store, host } = this.#options;
     let reply: Reply;
     let effects: readonly Effect[];
+    let noted: CounterNote | null = null;
+    const note = (rows: number) => {
+      // After an alarm the next is set, which is a row. After other inputs it may be set already, in an earlier life.
+      const setsAlarm = input.type === 'alarm' && this.state.timers.earliest() !== null;
+      noted = this.#counters.draftNote(rows + Number(setsAlarm));
+      return JSON.stringify(noted);
+    };
     const { lastSeq } = this.state.mempool;
     try {
-      ({ reply, effects } = store.transaction(() => handle(this.context(), input)));
+      ({ reply, effects } = store.transaction(() => handle(this.context(), input), note));
     } catch (cause) {
       this.#state = null;
       throw cause;
     }
+    if (noted !== null) this.#counters.noted(noted);
     const alarm = this.state.timers.earliest();
     if (alarm !== this.#alarm) {
       this.#alarm = alarm;

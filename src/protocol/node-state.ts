@@ -1,5 +1,5 @@
 // A node's state: what is in its store, held in memory for the rules to work on. Throw it away at any moment and load it
-// anew: nothing but counters and calls under way is lost. That is what eviction does.
+// anew: nothing but some counts and calls under way is lost. That is what eviction does.
 import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
 import { Departed } from './departed.ts';

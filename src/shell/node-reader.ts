@@ -71,6 +71,8 @@ const COUNTERS: readonly (readonly [CounterName, string, Readonly<Record<string,
 /** A delivery through the platform's queue: one write, one read, one delete (PLATFORM.md section 2). */
 const OPERATIONS_PER_JOB = 3;
 
+const ROWS_HELP = 'Rows written, alarms set included, as the platform bills them';
+
 /** What the object counts itself. */
 export interface ShellCounts {
   alarmsSet(): number;
@@ -151,7 +153,7 @@ export class NodeReader {
     const { state } = this.#driver;
     const { counters, roster, mempool } = state;
     const samples = COUNTERS.map(([name, metric, labels, help]): Sample =>
-      counter(metric, labels, help, counters.get(name)),
+      counter(metric, labels, help, counters.told(name)),
     );
     const waited = counters.get('untrusted_wait_ms') / 1000;
     samples.push(
@@ -163,11 +165,13 @@ export class NodeReader {
       ),
     );
     samples.push(...this.#standing());
-    const rows = this.#store.rowsWritten() + this.#shell.alarmsSet();
+    // An alarm is noted a moment before it is set.
+    const others = Math.max(0, this.#store.rowsWritten() + this.#shell.alarmsSet() - counters.rowsNoted);
     samples.push(
-      counter('rows_written_total', {}, 'Rows written, alarms set included, as the platform bills them', rows),
+      counter('rows_written_total', { count: 'lasting' }, ROWS_HELP, counters.told('rows_noted')),
+      counter('rows_written_total', { count: 'awake' }, ROWS_HELP, others),
     );
-    const operations = counters.get('jobs') * OPERATIONS_PER_JOB;
+    const operations = counters.told('jobs') * OPERATIONS_PER_JOB;
     samples.push(
       counter('queue_operations_total', {}, 'Queue operations of the jobs sent, retries not counted', operations),
     );

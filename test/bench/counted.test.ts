@@ -12,3 +12,17 @@ test('grows by what each node counted, also where it was evicted meanwhile and b
   expect(growth('rows_total', before, after)).toBe(7 + 12 + 1);
   expect(growth('calls_total', before, after)).toBe(1 + 2);
 });
+
+test('takes what survives a sleep for what it is, part by part', () => {
+  const node = (lasting: number, awake: number, calls: number) =>
+    metricsOf(
+      `pychain_rows_written_total{count="lasting"} ${lasting}\npychain_rows_written_total{count="awake"} ${awake}\n` +
+        `pychain_deliver_calls_total ${calls}\n`,
+    );
+  const before = [node(100, 10, 50), node(100, 10, 50)];
+  // The second was evicted: only what it had counted awake has begun anew.
+  const after = [node(103, 12, 51), node(104, 3, 52)];
+  expect(growth('pychain_rows_written_total', before, after)).toBe(5 + 7);
+  expect(growth('pychain_rows_written_total{count="lasting"}', before, after)).toBe(3 + 4);
+  expect(growth('pychain_deliver_calls_total', before, after)).toBe(1 + 2);
+});

@@ -4,6 +4,7 @@ import { eventOf } from '../../src/protocol/message.ts';
 import worker from '../../src/worker.ts';
 import { bodyAt } from './bodies.ts';
 import {
+  atRest,
   bindings,
   broadcast,
   call,
@@ -85,15 +86,45 @@ describe('hosted nodes', () => {
     expect(await broadcast(3, { once: true }, { 'idempotency-key': 'k1' })).toBe(first);
   });
 
+  it('what a message costs is counted across sleep: no counter of it ever falls', async () => {
+    const names = ['deliveries', 'deliver_calls', 'messages_originated', 'queue_operations', 'rows_written'];
+    const counts = async () =>
+      (await Promise.all(SLOTS.map((slot) => callsOf(slot).samples()))).map((samples) =>
+        samples
+          .filter(({ name }) => names.includes(name.slice('pychain_'.length, -'_total'.length)))
+          .filter(({ labels }) => [undefined, 'new'].includes(labels['result']) && labels['count'] !== 'awake')
+          .map(({ value }) => value),
+      );
+    const start = await atRest(counts);
+    await evictAllDurableObjects();
+    expect(await counts()).toEqual(start);
+    for (const slot of [3, 8]) {
+      const before = await atRest(counts);
+      await everywhere([await broadcast(slot, { asleep: slot })]);
+      const after = await atRest(counts);
+      const grown = after.map((values, node) => values.map((value, index) => value - (before[node]?.[index] ?? 0)));
+      const sums = (grown[0] ?? []).map((_, index) => grown.reduce((sum, values) => sum + (values[index] ?? 0), 0));
+      expect(grown.flat().filter((value) => value < 0)).toEqual([]);
+      // Deliveries; calls, one each; the message; at least a row each.
+      expect(sums.slice(0, 3).concat(sums.length)).toEqual([NODE_COUNT - 1, NODE_COUNT - 1, 1, names.length]);
+      expect(sums.at(-2)).toBeGreaterThanOrEqual(NODE_COUNT);
+      await evictAllDurableObjects();
+      expect(await counts()).toEqual(after);
+    }
+  });
+
   it('a due alarm makes a sync round and is set again', async () => {
+    const metric = async (name: string) =>
+      (await callsOf(6).samples()).find((sample) => sample.name === name)?.value ?? 0;
+    const rounds = await metric('pychain_sync_rounds_total');
     await runInDurableObject(objectOf(6), (_, state) => state.storage.sql.exec('UPDATE timers SET at = 1'));
     await evictDurableObject(objectOf(6));
     // It wakes with a timer that is overdue, and an alarm that is not: the alarm is set right, and rings.
-    await eventually('a round that peers answered', async () => {
-      const samples = await callsOf(6).samples();
-      const value = (name: string) => samples.find((sample) => sample.name === name)?.value ?? 0;
-      return value('pychain_sync_rounds_total') === 1 && value('pychain_syncs_total') > 0;
-    });
+    await eventually(
+      'a round that peers answered',
+      async () =>
+        (await metric('pychain_sync_rounds_total')) === rounds + 1 && (await metric('pychain_syncs_total')) > 0,
+    );
     const alarm = await runInDurableObject(objectOf(6), (_, state) => state.storage.getAlarm());
     expect(alarm).toBeGreaterThan(Date.now());
   });
