@@ -125,10 +125,12 @@ function nodeName(path: string, config: ApiConfig): string {
   return path.startsWith(`${BOOT_BASE}/`) ? 'boot' : 'worker';
 }
 
-/** On every answer, refusals too. */
+/** On every answer, refusals too. Pages of all origins may read them: with no cookies, what a page is told anybody is who reaches the node. */
 function commonHeaders(): MiddlewareHandler {
   return async (c, next) => {
     await next();
+    c.res.headers.set('Access-Control-Allow-Origin', '*');
+    c.res.headers.set('Access-Control-Expose-Headers', '*');
     c.res.headers.set('Cache-Control', 'no-store');
     c.res.headers.set('X-Content-Type-Options', 'nosniff');
   };

@@ -155,7 +155,17 @@ function overdueText(method: string): string {
   return `${what}: whether it was done, or still will be, is open; a message with an Idempotency-Key can be given again with the same one`;
 }
 
-/** 404, or 405 with `Allow` where the path has other methods. `routes` as in `app.routes`, read at the first request. */
+/** What a page of another origin may send: `*` does not stand for `Authorization`. */
+const PREFLIGHT = {
+  'Access-Control-Allow-Headers': 'authorization, content-type, idempotency-key, last-event-id',
+  'Access-Control-Max-Age': '7200',
+};
+
+/**
+ * 404, or 405 with `Allow` where the path has other methods; OPTIONS is a browser's question what a page of another origin may do. Never PUT:
+ * those are the original's calls, which a node believes by their address, and that would be the address of whoever looks at the page.
+ * `routes` as in `app.routes`, read at the first request.
+ */
 export function notFoundHandler(routes: () => readonly RouterRoute[]): NotFoundHandler<ApiEnv> {
   let compiled: readonly { readonly method: string; readonly pattern: RegExp }[] | null = null;
   return (c) => {
@@ -168,6 +178,9 @@ export function notFoundHandler(routes: () => readonly RouterRoute[]): NotFoundH
     if (methods.size === 0) return problemResponse(c, 'not-found', 'there is nothing at this path', {});
     if (methods.has('GET')) methods.add('HEAD');
     const allow = [...methods].toSorted().join(', ');
+    if (c.req.method === 'OPTIONS' && allow !== 'PUT') {
+      return c.body(null, 204, { ...PREFLIGHT, 'Access-Control-Allow-Methods': allow.replace(', PUT', '') });
+    }
     return problemResponse(c, 'method-not-allowed', `this path takes ${allow}`, { headers: { Allow: allow } });
   };
 }

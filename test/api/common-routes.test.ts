@@ -14,6 +14,7 @@ import {
   setUp,
   SIGNATURE,
   syncBody,
+  TOKEN,
 } from './fakes.ts';
 
 test('the version is that of package.json', () => {
@@ -300,6 +301,80 @@ test('a node that has not joined: status 503, the rest answers', async () => {
   expect(response.headers.get('Retry-After')).toBe('1');
   expect((await problemOf(response)).slug).toBe('not-joined');
   expect((await app.request(`${NODE}/capabilities`)).status).toBe(200);
+});
+
+describe('a page of another origin', () => {
+  const origin = { Origin: 'https://elsewhere.example' };
+  const asks = (path: string, init: RequestInit = {}) =>
+    setUp().app.request(path, { ...init, headers: { ...origin, ...(init.headers as Record<string, string>) } });
+
+  test.each([
+    [`${NODE}/status`, 200],
+    [`${BOOT}/members`, 200],
+    [`${NODE}/stream`, 200],
+    [`${BOOT}/beacon/stream`, 200],
+    [`${NODE}/openapi.json`, 200],
+    [`${NODE}/messages?limit=x`, 422],
+    [`${NODE}/nope`, 404],
+    ['/n/9/api/v1/status', 404],
+  ])('may read GET %s: %s', async (path, status) => {
+    const response = await asks(path);
+    expect(response.status).toBe(status);
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*');
+    // Such as Retry-After, which the client goes by.
+    expect(response.headers.get('Access-Control-Expose-Headers')).toBe('*');
+    expect(response.headers.has('Access-Control-Allow-Credentials')).toBe(false);
+    await response.body?.cancel();
+  });
+
+  test('may broadcast with the token, and learns that it is wrong', async () => {
+    for (const [token, status] of [
+      [TOKEN, 202],
+      ['wrong', 401],
+    ] as const) {
+      const response = await asks(
+        `${NODE}/messages`,
+        send('POST', { data: {} }, { ...origin, Authorization: `Bearer ${token}` }),
+      );
+      expect(response.status).toBe(status);
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('*');
+    }
+  });
+
+  test.each([
+    [`${NODE}/messages`, 'GET, HEAD, POST'],
+    [`${NODE}/messages/${'0'.repeat(64)}`, 'GET, HEAD'],
+    [`${NODE}/stream`, 'GET, HEAD'],
+    [`${BOOT}/members/3`, 'GET, HEAD'],
+    [`${BOOT}/beacon/messages`, 'GET, HEAD'],
+    [`${NODE}/sync`, 'POST'],
+    // Never PUT.
+    [`${BOOT}/boot/backup`, 'GET, HEAD'],
+  ])('is told before what it may ask: OPTIONS %s', async (path, methods) => {
+    const { app, calls } = setUp();
+    const response = await app.request(path, {
+      method: 'OPTIONS',
+      headers: { ...origin, 'Access-Control-Request-Method': 'POST' },
+    });
+    expect(response.status).toBe(204);
+    expect(await response.text()).toBe('');
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'access-control-allow-origin': '*',
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': 'authorization, content-type, idempotency-key, last-event-id',
+      'access-control-max-age': '7200',
+    });
+    expect(calls).toEqual([]);
+  });
+
+  test.each(['/nope', `${NODE}/nope`, `${NODE}/broadcast`, `${BOOT}/network/join`])(
+    'is refused OPTIONS %s: there is nothing for it',
+    async (path) => {
+      const response = await asks(path, { method: 'OPTIONS' });
+      expect(response.status).toBeGreaterThan(400);
+      expect(response.headers.has('Access-Control-Allow-Methods')).toBe(false);
+    },
+  );
 });
 
 test('GET / points to the status pages', async () => {

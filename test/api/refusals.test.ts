@@ -76,7 +76,8 @@ describe('404 and 405', () => {
     ['GET', `${NODE}/sync`, 'POST'],
     ['PUT', `${BOOT}/sync`, 'POST'],
     ['POST', `${BOOT}/network/join`, 'PUT'],
-    ['OPTIONS', `${BOOT}/members/3`, 'GET, HEAD'],
+    ['OPTIONS', `${NODE}/broadcast`, 'PUT'],
+    ['OPTIONS', `${BOOT}/network/join`, 'PUT'],
     ['DELETE', `${BOOT}/nodes/abc`, 'GET, HEAD'],
   ])('%s %s: 405, Allow: %s', async (method, path, allow) => {
     const { app, calls } = setUp();

@@ -1,6 +1,11 @@
 // The live page in a browser: on a real network, and on made-up ones in states that a real one is seldom in.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Browser, BrowserContextOptions, Page, Response as Answer } from 'playwright-core';
 import { broadcast, startMeasured, TOKEN, type Measured } from '../../bench/network.ts';
@@ -200,6 +205,40 @@ describe.concurrent('a real network with a node on a server of its own', () => {
     await close();
   });
 
+  it('is used by a page of another origin, with the client of the library', async () => {
+    const elsewhere = createServer((_, response) =>
+      response.setHeader('Content-Type', 'text/html').end('<p>Elsewhere'),
+    );
+    await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`);
+    await page.addScriptTag({ content: await clientScript() });
+    const told = await page.evaluate(`(async () => {
+      const url = ${JSON.stringify(`${network.url}/n/1`)};
+      const client = new pychain.PychainClient({ url, token: '${TOKEN}' });
+      const { cursor } = await client.messagePage();
+      const { id } = await client.broadcast({ from: 'elsewhere' });
+      const transports = [];
+      for (const options of [{}, { WebSocket: null }]) {
+        const reader = new pychain.PychainClient({ url, ...options });
+        for await (const event of reader.stream({ cursor })) {
+          if (event.type === 'connected') transports.push(event.transport);
+          if (event.type === 'messages' && event.messages.some((message) => message.id === id)) break;
+        }
+      }
+      const wrong = new pychain.PychainClient({ url, token: 'wrong' });
+      const refusal = await wrong.broadcast({}).catch(({ status, title }) => [status, title]);
+      return { guid: (await client.status()).guid, transports, refusal };
+    })()`);
+    expect(told).toEqual({
+      guid: 1,
+      transports: ['websocket', 'events'],
+      refusal: [401, 'The operator token is missing or wrong'],
+    });
+    await page.close();
+    elsewhere.close();
+  });
+
   it('has its API described, from its own files alone', async () => {
     const { page, close } = await open(`${network.url}/api/v1/docs/?of=/n/2`);
     await page.locator('.opblock-summary-path', { hasText: '/messages/{id}' }).first().waitFor();
@@ -353,6 +392,19 @@ describe.concurrent('a made-up network with a beacon', () => {
 it('loads little', async () => {
   expect(await firstLoadBytes(folder)).toBeLessThan(FIRST_LOAD_BYTES_MAX);
 });
+
+/** The client, as an application's own build makes it part of a page. */
+async function clientScript(): Promise<string> {
+  const entry = join(import.meta.dirname, '../../src/client/client.ts');
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'pychain',
+  });
+  return outputFiles.map(({ text }) => text).join('');
+}
 
 /** What axe finds that is serious or worse, in both themes. It comes by the debugger: the page's own policy lets no other script in. */
 async function faultsOf(page: Page): Promise<string[]> {

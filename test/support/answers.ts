@@ -115,6 +115,8 @@ export async function checkAnswer(
   // What stands in front of an API is not its own, nor are the files of its reference.
   if (path === undefined || path.startsWith('/docs/')) return;
   const { status } = response;
+  // A browser's question, which no caller of an API asks: the same everywhere.
+  if (method === 'OPTIONS' && status === 204) return;
   const type = response.headers.get('content-type')?.split(';')[0] ?? '';
   // Before anything is awaited: whoever asked reads it next, and may cut it off.
   const reading = type.endsWith('json') ? response.clone().text() : null;
