@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 // oxlint-disable-next-line no-restricted-imports -- what it is answered is the original's API, which it checks itself
 import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import * as z from 'zod';
 import { primaryPeers } from '../../src/protocol/ring.ts';
 
 export interface SeedMessage {
@@ -20,8 +21,18 @@ interface Answer {
 }
 
 /** A bare IPv4 address: no scheme, port or path. Host names are looked up by the original, and are not used here. */
-const BARE = /^\d{1,3}(\.\d{1,3}){3}$/;
-const MESSAGE_KEYS = ['broadcast_timestamp', 'data', 'id', 'originator', 'ttl'];
+const bareAddress = z.string().regex(/^\d{1,3}(\.\d{1,3}){3}$/);
+const place = z.object({ guid: z.int().positive(), address: bareAddress });
+/** Its dataclass takes no other keys. Numbers are null where its own operator gives it a message. */
+const incoming = z.strictObject({
+  data: z.record(z.string(), z.unknown()),
+  id: z.int().nullable(),
+  originator: place,
+  broadcast_timestamp: z.number().nullable(),
+  ttl: z.int(),
+  seen_by: z.array(z.int()).default([]),
+});
+const stamped = incoming.extend({ id: z.int(), broadcast_timestamp: z.number() });
 
 export class SeedClient {
   readonly ip: string;
@@ -38,14 +49,18 @@ export class SeedClient {
   readonly faults: string[] = [];
   /** Answers go lost. */
   isDeaf = false;
+  /** Messages that it fails at: a 500, though there is nothing wrong with them. */
+  failsAt: (message: SeedMessage) => boolean | Promise<boolean> = () => false;
+  /** Its one worker, which forwards in order. */
+  #forwarding: Promise<void> = Promise.resolve();
 
   constructor(ip: string, boot: string, port: number) {
     [this.ip, this.#boot, this.#port] = [ip, boot, port];
     this.#server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const { status, body } = this.#answer(request, Buffer.concat(chunks).toString());
+      request.on('end', async () => {
+        const { status, body } = await this.#answer(request, Buffer.concat(chunks).toString());
         if (this.isDeaf) {
           response.destroy();
           return;
@@ -72,48 +87,51 @@ export class SeedClient {
 
   /** As its network_sync process does first. Throws what would be its exception. */
   async join(): Promise<void> {
-    const { address, guid } = (await this.#ask(this.#boot, 'PUT', 'network/join')) as Record<string, unknown>;
-    if (typeof guid !== 'number' || !Number.isInteger(guid)) throw new Error(`no integer guid: ${String(guid)}`);
-    if (typeof address !== 'string' || !BARE.test(address)) throw new Error(`no bare address: ${String(address)}`);
-    this.guid = guid;
-    if (guid > this.#highest.guid) this.#highest = { address, guid };
+    const told = readAnswer(place, 'network/join', await this.#ask(this.#boot, 'PUT', 'network/join'));
+    this.guid = told.guid;
+    this.#learn(told);
   }
 
   /** One round of network_sync. */
   async sync(): Promise<void> {
     this.#live = new Map();
     for (const peer of primaryPeers(this.guid, this.#highest.guid)) {
-      const address = await this.#ask(this.#boot, 'GET', `nodes/${peer}`);
-      if (address === null) continue;
-      if (typeof address !== 'string' || !BARE.test(address)) throw new Error(`no bare address: ${String(address)}`);
+      const where = readAnswer(bareAddress.nullable(), 'nodes', await this.#ask(this.#boot, 'GET', `nodes/${peer}`));
+      if (where === null) continue;
       try {
-        await this.#ask(address, 'GET', 'status');
+        await this.#ask(where, 'GET', 'status');
       } catch {
         continue;
       }
-      this.#live.set(peer, address);
+      this.#live.set(peer, where);
       const body = { guid: this.guid, max_guid_node: this.#highest };
-      const told = (await this.#ask(address, 'POST', 'sync', body)) as Record<string, unknown>;
-      const { guid } = told;
-      if (typeof guid !== 'number' || typeof told['address'] !== 'string') throw new Error('sync without its keys');
-      if (guid > this.#highest.guid) this.#highest = { address: told['address'], guid };
+      this.#learn(readAnswer(place, 'sync', await this.#ask(where, 'POST', 'sync', body)));
     }
   }
 
-  /** What an operator gives to its own node. Returns the number of the message. */
-  async broadcast(data: Record<string, unknown>): Promise<number> {
-    const id = this.#highestId() + 1;
+  /** An operator gives its own node a message, as the README of the original has it. Ends when the message is passed on. */
+  async broadcast(data: Record<string, unknown>): Promise<void> {
     const originator = { address: this.ip, guid: this.guid };
     const ttl = Math.floor(this.#highest.guid / Math.max(1, this.#live.size) / 2) - 1;
-    const message = { data, id, originator, broadcast_timestamp: Date.now() / 1000, ttl, seen_by: [this.guid] };
-    this.messages.push(message);
-    await this.#forward(message);
-    return id;
+    const message = { data, id: null, originator, broadcast_timestamp: null, ttl, seen_by: [] };
+    const taken = await this.#ask(this.ip, 'PUT', 'broadcast', message);
+    if (taken !== true) throw new Error(`its own node answered ${JSON.stringify(taken)}`);
+    await this.#forwarding;
   }
 
   /** Any call in its name. Rejects like its own do. */
   raw(method: string, path: string, body: object): Promise<unknown> {
     return this.#ask(this.#boot, method, path, method === 'GET' ? undefined : body);
+  }
+
+  #learn(told: { readonly address: string; readonly guid: number }): void {
+    if (told.guid > this.#highest.guid) this.#highest = told;
+  }
+
+  #keep(message: SeedMessage): Answer {
+    this.messages.push(message);
+    this.#forwarding = this.#forwarding.then(() => this.#forward(message));
+    return { status: 200, body: true };
   }
 
   /** To live peers that have not seen it; their failures are theirs. */
@@ -133,7 +151,7 @@ export class SeedClient {
     return Math.max(0, ...this.messages.map(({ id }) => id));
   }
 
-  #answer({ method, url }: IncomingMessage, text: string): Answer {
+  async #answer({ method, url, headers }: IncomingMessage, text: string): Promise<Answer> {
     switch (`${method} ${url}`) {
       case 'GET /api/v1/status':
       case 'PUT /api/v1/network/join':
@@ -141,33 +159,36 @@ export class SeedClient {
       case 'POST /api/v1/sync':
         return { status: 200, body: this.#highest };
       case 'PUT /api/v1/broadcast':
-        return this.#receive(text);
+        return await this.#receive(text, headers['content-type']);
       default:
         this.faults.push(`${method} ${url}`);
         return { status: 404, body: {} };
     }
   }
 
-  #receive(text: string): Answer {
-    this.received++;
-    const message = JSON.parse(text) as SeedMessage;
-    // Its dataclass takes no other keys: an exception, a 500.
-    const { seen_by: seenBy = [], ...others } = message;
-    const isSound =
-      JSON.stringify(Object.keys(others).toSorted()) === JSON.stringify(MESSAGE_KEYS) &&
-      Number.isInteger(message.id) &&
-      BARE.test(message.originator.address);
-    if (!isSound) {
-      this.faults.push(`cannot read ${text}`);
-      return { status: 500, body: 'Internal Server Error' };
+  async #receive(text: string, type: string | undefined): Promise<Answer> {
+    if (type !== 'application/json') return this.#unreadable(422, `${type}: ${text}`);
+    const read = incoming.safeParse(parsed(text));
+    if (!read.success) return this.#unreadable(500, `${text}: ${read.error.message}`);
+    const { id, broadcast_timestamp: at, originator, ttl, seen_by: seenBy } = read.data;
+    if (originator.guid === this.guid && id === null && at === null) {
+      const stamps = { id: this.#highestId() + 1, broadcast_timestamp: Date.now() / 1000 };
+      return this.#keep({ ...read.data, ...stamps, seen_by: [...seenBy, this.guid] });
     }
-    if (message.ttl === 0 || seenBy.includes(this.guid) || message.id <= this.#highestId()) {
+    this.received++;
+    const message = stamped.safeParse(read.data);
+    // What is unstamped cannot be compared.
+    if (!message.success) return this.#unreadable(500, text);
+    if (await this.failsAt(message.data)) return { status: 500, body: 'Internal Server Error' };
+    if (ttl === 0 || seenBy.includes(this.guid) || message.data.id <= this.#highestId()) {
       return { status: 200, body: false };
     }
-    const accepted = { ...message, ttl: message.ttl - 1, seen_by: [...seenBy, this.guid] };
-    this.messages.push(accepted);
-    void this.#forward(accepted);
-    return { status: 200, body: true };
+    return this.#keep({ ...message.data, ttl: ttl - 1, seen_by: [...seenBy, this.guid] });
+  }
+
+  #unreadable(status: number, what: string): Answer {
+    this.faults.push(`cannot read ${what}`);
+    return { status, body: 'cannot read it' };
   }
 
   /** Any status from 400 is a failure, and so is what is no JSON. Headers and body go in segments of their own. */
@@ -197,5 +218,22 @@ export class SeedClient {
     if (statusCode >= 400) throw new Error(`${method} ${path} answered ${statusCode}: ${answer}`);
     if (!(response.headers['content-type'] ?? '').startsWith('application/json')) throw new Error(`${path}: no JSON`);
     return JSON.parse(answer) as unknown;
+  }
+}
+
+/** Throws where an answer is not of this shape. */
+function readAnswer<Schema extends z.ZodType>(shape: Schema, path: string, answer: unknown): z.output<Schema> {
+  const read = shape.safeParse(answer);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new Error(`its answer to ${path}: ${issue?.path.join('.')} ${issue?.message}`);
+}
+
+/** Undefined where it is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
