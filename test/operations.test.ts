@@ -1,4 +1,4 @@
-// What docs/operations.md tells one to type is there: commands of the pinned wrangler, and of `pychain`.
+// What docs/operations.md tells one to type is there: commands of the pinned wrangler, and of `pychain`; and what it has one copy.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -40,6 +40,21 @@ test('what the first deployment creates are the queues of wrangler.toml', () => 
   const created = WRITTEN.flatMap((command) => /^queues create (\S+)$/.exec(command)?.[1] ?? []);
   const needed = [...toml.matchAll(/^queue = "(pychain-[^"]+)"$/gm)].map(([, name]) => name);
   expect([...new Set(created.filter((name) => name.startsWith('pychain-')))]).toEqual([...new Set(needed)]);
+});
+
+test('an image is made without what git leaves out, such as tokens and keys, and without git’s own', () => {
+  const linesOf = (name: string) =>
+    readFileSync(new URL(`../${name}`, import.meta.url), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+  expect(text).toContain('COPY . .');
+  // Docker takes a pattern without a folder for the root alone.
+  const leftOut = linesOf('.gitignore').map((line) => `**/${line.replace(/\/$/, '')}`);
+  expect(leftOut).toContain('**/.pychain');
+  const ignored = linesOf('.dockerignore');
+  expect(ignored).toEqual(expect.arrayContaining(['.git', ...leftOut]));
+  // None of them lets anything in again.
+  expect(ignored.filter((line) => line.startsWith('!'))).toEqual([]);
 });
 
 test('links within it lead somewhere', () => {
