@@ -31,7 +31,8 @@ function program(done: (code: ExitCode) => void): Command {
     .description('A peer-to-peer broadcast network on Cloudflare Workers: run one here, and speak to one anywhere.')
     .version(VERSION, '--version', 'print the version')
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
+    // Told by main(), in the words of all commands.
+    .configureOutput({ outputError: () => undefined })
     .addHelpText('after', EXIT_HELP);
   addUp(root, done);
   addNode(root, done);
@@ -247,9 +248,9 @@ async function main(): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     if (error instanceof CommanderError) {
-      // `pychain` alone shows the help, which commander counts as an error.
-      if (error.code === 'commander.help') process.stderr.write(program(() => undefined).helpInformation());
-      else process.stderr.write(`${errorLine(error).replace(/^error: /, 'pychain: ')}; see pychain --help\n`);
+      // `pychain`, or `pychain boot`, alone has shown its help, which commander counts as an error.
+      if (error.code !== 'commander.help')
+        process.stderr.write(`${errorLine(error).replace(/^error: /, 'pychain: ')}; see pychain --help\n`);
       return EXIT.usage;
     }
     const lines = error instanceof CliError ? error.message.split('\n') : [errorLine(error)];
