@@ -3,10 +3,12 @@ import type { Config } from '../config.ts';
 import { PeerNode, type PeerOptions } from '../peer/node.ts';
 import { readBootUrl } from '../peer/options.ts';
 import { SEED_PORT } from '../api/seed-adapter.ts';
-import { CliError, EXIT, type ExitCode } from './errors.ts';
+import type { Log } from '../shell/log.ts';
+import { CliError, EXIT, printable, type ExitCode } from './errors.ts';
 import { checkServer, runServer, type Say, type ServerArguments } from './server.ts';
 
 const PORT_MAX = 65_535;
+const COMPLAINT_MS = 60_000;
 const SEED_HOST = /^((?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63})(?::(\d{1,5}))?$/i;
 
 /** Arguments of `pychain node`, as given. */
@@ -29,7 +31,12 @@ export async function runNode(args: NodeArguments): Promise<ExitCode> {
   const boot = read.value;
   const seed = seedOf(args.seedHost, checked.options.config);
   return await runServer(args, checked, 'node', async (options, say, ended) => {
-    const peer = await PeerNode.start({ ...options, boot, ...(seed && { seed }) });
+    const complain = joinComplaints((line) => process.stderr.write(`pychain: ${line}\n`), Date.now);
+    const log: Log = (...line) => {
+      options.log(...line);
+      if (line[0] === 'join_failed') complain(line[1].reason);
+    };
+    const peer = await PeerNode.start({ ...options, log, boot, ...(seed && { seed }) });
     void tellJoined(peer, say, ended);
     return {
       port: peer.port,
@@ -39,7 +46,17 @@ export async function runNode(args: NodeArguments): Promise<ExitCode> {
   });
 }
 
-/** A join may take a while, and the log has why. */
+/** Tells why a node cannot join: at once where the reason is another than before, and else once a minute, for it tries again and again. */
+export function joinComplaints(write: (line: string) => void, now: () => number): (reason: string) => void {
+  let told = { reason: '', at: -Infinity };
+  return (reason) => {
+    if (reason === told.reason && now() - told.at < COMPLAINT_MS) return;
+    told = { reason, at: now() };
+    write(`the join failed, and is tried again: ${printable(reason)}`);
+  };
+}
+
+/** Says so when it has joined, which may take a while. */
 async function tellJoined(peer: PeerNode, say: Say, ended: AbortSignal): Promise<void> {
   const guid = await peer.joined(ended).catch(() => null);
   if (guid !== null && !ended.aborted) say('joined', { guid, address: (await peer.status()).address });

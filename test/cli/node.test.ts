@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runNode, type NodeArguments } from '../../src/cli/node.ts';
+import { eventually } from '../../bench/network.ts';
+import { startNode } from '../../bench/node-process.ts';
+import { joinComplaints, runNode, type NodeArguments } from '../../src/cli/node.ts';
+import { freePort } from '../../src/cli/ports.ts';
 import { DEFAULT_LISTEN, DEFAULT_STOP_SECONDS } from '../../src/cli/settings.ts';
 
 let folder: string;
@@ -26,6 +29,35 @@ async function expectRefused(changes: Partial<NodeArguments>, says: RegExp, vari
   });
   await expect(started).rejects.toThrow(says);
 }
+
+it('says why it cannot join: at once, when that changes, and once a minute', () => {
+  const lines: string[] = [];
+  let now = 1_000;
+  const complain = joinComplaints(
+    (line) => void lines.push(line),
+    () => now,
+  );
+  const after = (ms: number, reason: string) => {
+    now += ms;
+    complain(reason);
+    return lines.splice(0);
+  };
+  const away = 'the join failed, and is tried again: nobody answers';
+  expect(after(0, 'nobody answers')).toEqual([away]);
+  expect(after(59_000, 'nobody answers')).toEqual([]);
+  expect(after(1_000, 'nobody answers')).toEqual([away]);
+  expect(after(1, 'another\u001b network')).toEqual(['the join failed, and is tried again: another\\u001b network']);
+  expect(after(1, 'nobody answers')).toEqual([away]);
+});
+
+it('says on standard error that its boot node is away', async () => {
+  const [port, nowhere] = [await freePort('127.0.0.1', 0), await freePort('127.0.0.1', 0)];
+  const node = await startNode({ boot: `http://127.0.0.1:${nowhere}`, port, folder, vars: {} });
+  await eventually('a line', async () => node.trouble().includes('\n'), 20_000);
+  const { code, trouble } = await node.end('SIGTERM');
+  expect(code).toBe(0);
+  expect(trouble).toMatch(/^pychain: the join failed, and is tried again: .*ECONNREFUSED.*\n$/);
+});
 
 describe('pychain node refuses', () => {
   it.each<[what: string, changes: Partial<NodeArguments>, says: RegExp]>([
