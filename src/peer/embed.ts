@@ -73,7 +73,7 @@ export interface EmbeddedNode {
 
 /**
  * Starts a node. Rejects with a TypeError that names the option which is wrong, before anything is made, and with an Error where another
- * process has the folder, it can't listen, or its storage was written by a newer version. It joins in the background.
+ * process has the folder, it can't listen, its storage was written by a newer version, or this Node.js is too old. It joins in the background.
  */
 export async function startNode(options: NodeOptions): Promise<EmbeddedNode> {
   const { config, address, boot } = check(options);

@@ -1,7 +1,7 @@
 // The folder of a server: made, and one process's alone, since two on the same databases would be two nodes with one key.
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from './sqlite.ts';
 
 /** The file that is locked. */
 export const LOCK_FILE = 'up.lock';
@@ -11,7 +11,7 @@ export const LOCK_FILE = 'up.lock';
  * SQLite, so it is gone with the process however that ends. Throws where the file is none that can be locked.
  */
 export function takeFolder(folder: string): { release(): void } | null {
-  const database = new DatabaseSync(join(folder, LOCK_FILE));
+  const database = openDatabase(join(folder, LOCK_FILE));
   try {
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {

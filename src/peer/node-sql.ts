@@ -1,7 +1,8 @@
 // node:sqlite behind the port that the stores use.
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Sql, SqlRow } from '../store/sql.ts';
+import { openDatabase } from './sqlite.ts';
 
 /** What that is committed survives: a crash of the process, or one of the machine too, which costs a wait for the disk at each commit. */
 export type Durability = 'process' | 'machine';
@@ -18,7 +19,7 @@ export function openPrivateSql(path: string, durability: Durability): NodeSql {
 
 /** Opens a database file (`:memory:` for none). */
 export function openNodeSql(path: string, durability: Durability = 'machine'): NodeSql {
-  const database = new DatabaseSync(path);
+  const database = openDatabase(path);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${durability === 'machine' ? 'FULL' : 'NORMAL'}`);
   const prepared = new Map<string, ReturnType<DatabaseSync['prepare']>>();
   let rows = 0;

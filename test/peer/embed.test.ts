@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../bench/network.ts';
 import { freePort } from '../../src/cli/ports.ts';
 import type { Message } from '../../src/client/client.ts';
@@ -10,6 +10,7 @@ import { readConfig } from '../../src/config.ts';
 import { LogRing } from '../../src/shell/log-ring.ts';
 import { PeerBoot } from '../../src/peer/boot.ts';
 import { startNode, type EmbeddedNode, type NodeOptions } from '../../src/peer/embed.ts';
+import { productOf, repositorySources } from '../support/sources.ts';
 
 const VARIABLES = {
   LOCAL_PEERS: 'on',
@@ -18,6 +19,20 @@ const VARIABLES = {
   NETWORK_SYNC_INTERVAL: '1',
   NETWORK_SYNC_JITTER: '0',
 };
+
+it('on a Node.js without SQLite says what it needs', async () => {
+  const without = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never);
+  const kept = mkdtempSync(join(tmpdir(), 'pychain-embed-'));
+  for (const storageDir of [null, kept]) {
+    const started = startNode({ boot: 'https://network.example.org', address: 'https://me.example.org', storageDir });
+    await expect(started).rejects.toThrow(/needs Node.js 24 .*node:sqlite: this is \d+\./);
+  }
+  without.mockRestore();
+  rmSync(kept, { recursive: true });
+  // What is imported is looked for before any of our code runs.
+  const importing = productOf(repositorySources()).filter(({ text }) => /^import (?!type).*'node:sqlite'/m.test(text));
+  expect(importing.map(({ path }) => path)).toEqual([]);
+});
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
