@@ -2,12 +2,20 @@
 // a table of how far and how often messages travel, among the nodes of one deployment or of several of so many nodes each, and of servers of
 // their own. Exits with 1 where a message is missing, came twice, or made too many hops.
 // With `--restart` (or `--restart-boot`: the one with the boot node) a deployment and a server are killed meanwhile and started again; exits with
-// 1 where a message is missing then, or a node has another GUID. [--interval 10] [--jitter 5] are for these runs.
+// 1 where a message is missing then, it takes more than four sync intervals until all is everywhere, or a node has another GUID. [--interval 10]
+// [--jitter 5] are for these runs (half a minute will do where intervals are short).
 import { parseArgs } from 'node:util';
 import { Random } from '../sim/random.ts';
 import { measureCoverage, type Coverage } from './coverage.ts';
 import { renderCoverage, renderRestarts } from './coverage-tables.ts';
 import { measureRestart, type RestartReport } from './restart.ts';
+
+/**
+ * Until all is everywhere after a restart: about one interval on a machine that does nothing else, three were seen on a busy one (guess). Where
+ * intervals are short, as long as messages take to be old enough to be compared, and a round.
+ */
+const RESTART_INTERVALS_MAX = 4;
+const RESTART_SECONDS_MIN = 30;
 
 const { values } = parseArgs({
   options: {
@@ -53,5 +61,8 @@ process.stdout.write(`${values.json ? JSON.stringify({ seed: Number(values.seed)
 for (const { trouble } of results) for (const line of trouble.slice(0, 5)) process.stderr.write(`${line}\n`);
 const isSound = (run: Coverage) =>
   run.missing === 0 && run.deliveriesPerNode === 1 && run.hopsMax <= run.hopsBound && run.trouble.length === 0;
-const isWhole = (run: RestartReport) => run.missing === 0 && run.guidChanges === 0 && run.trouble.length === 0;
+const isSoon = ({ intervals, seconds }: RestartReport) =>
+  intervals <= RESTART_INTERVALS_MAX || seconds <= RESTART_SECONDS_MIN;
+const isWhole = (run: RestartReport) =>
+  run.missing === 0 && isSoon(run) && run.guidChanges === 0 && run.trouble.length === 0;
 process.exitCode = covered.every(isSound) && restarted.every(isWhole) ? 0 : 1;
