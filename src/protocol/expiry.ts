@@ -23,7 +23,7 @@ export function keep(context: Context, arrivals: readonly Arrival[]): void {
     expired++;
     if (isMissed(context, entry)) unhandled++;
   });
-  if (arrivals.length > 0) state.pace.note(now);
+  state.pace.note(arrivals.length, now);
   state.counters.add('messages_expired', expired);
   // Told at the end of this input, with what was found damaged.
   state.damage.push(...missed(context, unhandled));

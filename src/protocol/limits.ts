@@ -192,10 +192,12 @@ export const FANOUT_MAX = 1_024;
 export const SETTLE_MS = 1_000;
 
 /**
- * A message is alone where no other came to its originator for so long (guess: the longest rest of the queue's consumer under load, so that
- * what comes faster is batched there). Milliseconds.
+ * Messages a second up to which each is alone, and the most that are remembered, ten seconds of them. Under load they come in batches, further apart
+ * the slower all is: a node that took half a second without any for quiet brought its next one itself, and 64 of them at 200 messages/s brought the
+ * time to all from 0.4 to 20 s (`npm run soak`). Both guesses; the bare fan-out of docs/speed.md does 25 a second.
  */
-export const ALONE_MS = 250;
+export const ALONE_PER_SECOND = 2;
+export const ALONE_REMEMBERED_MAX = 20;
 
 /** How long an originator's own calls may take before the queue gets what is left (guess: a node that wakes with a large mempool). Milliseconds. */
 export const FIRST_ATTEMPT_MS = 1_000;

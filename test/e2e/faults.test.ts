@@ -16,7 +16,7 @@ import {
 } from '../../bench/network.ts';
 import { measureUnreachable } from '../../bench/unreachable.ts';
 import { bundleWorker } from '../../src/cli/local-network.ts';
-import { ALONE_MS, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
+import { ALONE_PER_SECOND, RECONCILE_AFTER_MS, RECONCILE_STEP_MS } from '../../src/protocol/limits.ts';
 import { seededRandom } from '../support/network.ts';
 
 const NODES = 8;
@@ -149,7 +149,7 @@ it('a message that is alone gets to all who answer at once, and to one that hang
   try {
     await network.fault(3, 'hang');
     // What the boot node announced at the start was a message, too.
-    await sleep(2 * ALONE_MS);
+    await sleep(4_000 / ALONE_PER_SECOND);
     const id = await broadcast(network, 1, { it: 'is alone' });
     await at([1, 2, 4], id);
     await network.fault(3, 'off');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { DeliveryCheck, Outcome } from '../../src/protocol/effects.ts';
 import {
-  ALONE_MS,
+  ALONE_PER_SECOND,
+  ALONE_REMEMBERED_MAX,
   CLOCK_SKEW_MS_MAX,
   EXTRA_RANGES_MAX,
   HANDOVER_BYTES_MAX,
@@ -361,12 +362,19 @@ describe('a message that is alone', () => {
     return only(machine.effectsOf({ type: 'originate', originations }), 'hand-over');
   };
   const through = (machine: Machine, id = 0) => only(machine.effectsOf({ type: 'handed-over', id }), 'hand-over');
+  /** As long as any load is remembered. */
+  const QUIET_MS = (ALONE_REMEMBERED_MAX / ALONE_PER_SECOND) * 1_000;
+  const hear = (machine: Machine, count: number) => {
+    const deliveries = Array.from({ length: count }, () => machine.delivery());
+    machine.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    return deliveries;
+  };
   /** A node that has taken a message, all quiet since. */
   const quiet = (...members: readonly Member[]) => {
     const machine = new Machine(members);
     const [first] = originate(machine);
     through(machine, first?.id);
-    machine.now += ALONE_MS;
+    machine.now += QUIET_MS;
     return machine;
   };
 
@@ -389,25 +397,41 @@ describe('a message that is alone', () => {
     expect(originate(quiet(outsider(7)))).toMatchObject([{ isAlone: false, jobs: [], outbound: [{}] }]);
   });
 
-  it('is not alone where another one came just before, from here or from elsewhere', () => {
+  it('is not alone where others came just before, from here or from elsewhere', () => {
     const machine = quiet(member(1));
-    const [first] = originate(machine);
-    through(machine, first?.id);
-    machine.now += ALONE_MS - 1;
-    expect(originate(machine)).toMatchObject([{ isAlone: false }]);
+    const alone = Array.from({ length: 4 }, () => {
+      const [handover] = originate(machine);
+      through(machine, handover?.id);
+      machine.now += 100;
+      return handover?.isAlone;
+    });
+    expect(alone).toEqual([true, true, false, false]);
 
     const heard = quiet(member(1));
-    heard.submit({ type: 'deliver', deliveries: [heard.delivery()], newest: null, bringer: null });
-    heard.now += ALONE_MS - 1;
+    hear(heard, 2);
     expect(originate(heard)).toMatchObject([{ isAlone: false }]);
 
     const told = quiet(member(1));
-    const deliveries = [told.delivery()];
-    told.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
-    told.now += ALONE_MS;
+    const deliveries = hear(told, 1);
     // What came before is not load.
-    told.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    for (let times = 0; times < 3; times++) {
+      told.submit({ type: 'deliver', deliveries, newest: null, bringer: null });
+    }
+    told.now += 100;
     expect(originate(told)).toMatchObject([{ isAlone: true }]);
+  });
+
+  it('is not alone between the batches of a load, however far apart they come, before it is quiet for long', () => {
+    const machine = quiet(member(1));
+    for (let batch = 0; batch < 5; batch++) {
+      hear(machine, 100);
+      machine.now += 3_000;
+      const [handover] = originate(machine);
+      expect(handover).toMatchObject({ isAlone: false });
+      through(machine, handover?.id);
+    }
+    machine.now += QUIET_MS;
+    expect(originate(machine)).toMatchObject([{ isAlone: true }]);
   });
 
   it('is not alone where several come at once, or wait together', () => {
@@ -415,7 +439,7 @@ describe('a message that is alone', () => {
     const machine = quiet(member(1));
     const [first] = originate(machine);
     originate(machine);
-    machine.now += 2 * ALONE_MS;
+    machine.now += QUIET_MS;
     originate(machine);
     expect(through(machine, first?.id)).toMatchObject([{ isAlone: false }]);
   });
