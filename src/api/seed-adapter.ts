@@ -102,6 +102,9 @@ export function answers(app: Hono<ApiEnv>, request: Request): boolean {
   });
 }
 
+/** A client answered, and refused. */
+export class AnsweredError extends Error {}
+
 /** Calls to a client. They reject where it does not answer as the original does. */
 export class SeedCaller {
   readonly #base: string;
@@ -152,7 +155,7 @@ export class SeedCaller {
     });
     const response = await this.#call(request, { signal: AbortSignal.timeout(CALL_MS) });
     const bytes = await readCapped(response.body, ANSWER_BYTES_MAX);
-    if (!response.ok) throw new Error(`answered ${response.status}`);
+    if (!response.ok) throw new AnsweredError(`answered ${response.status}`);
     return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   }
 }

@@ -5,10 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { refusalOf } from '../api/node-routes.ts';
 import type { NodeStatus } from '../api/ports.ts';
 import { notJoined, ProblemError } from '../api/problem.ts';
-import { answers, isSeedJoin, seedApp, SeedCaller, type SeedBroadcast, type SeedHost } from '../api/seed-adapter.ts';
+import {
+  AnsweredError,
+  answers,
+  isSeedJoin,
+  seedApp,
+  SeedCaller,
+  type SeedBroadcast,
+  type SeedHost,
+} from '../api/seed-adapter.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
 import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
-import { HANDLER_MS_MAX, ORIGINATOR_BURST, ORIGINATOR_PER_SECOND } from '../protocol/limits.ts';
+import { HANDLER_ASIDE_MAX, HANDLER_MS_MAX, ORIGINATOR_BURST, ORIGINATOR_PER_SECOND } from '../protocol/limits.ts';
 import { eventOf, PEER_JOINED, PEER_LEAVING } from '../protocol/message.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { TokenBucket } from '../protocol/token-bucket.ts';
@@ -82,6 +90,10 @@ interface Client {
   readonly bucket: TokenBucket;
   /** Hashes of what it has broadcast, the latest. */
   readonly recent: Set<string>;
+  /** The last message, where it may be there though no answer said so. Forgotten with the process: then it may come twice. */
+  unsure: StoredMessage | null;
+  /** Messages that came before their turn, as they were unsure. */
+  readonly early: Set<MessageId>;
   heardAt: Millis;
 }
 
@@ -245,7 +257,16 @@ export class SeedClients {
       last = last.catch(() => undefined).then(() => this.#deliver(ip, caller, source.guid ?? 0, messages));
       return last;
     });
-    const client = { ip, node, app: this.#appOf(ip), bucket, recent: new Set<string>(), heardAt };
+    const client = {
+      ip,
+      node,
+      app: this.#appOf(ip),
+      bucket,
+      recent: new Set<string>(),
+      unsure: null,
+      early: new Set<MessageId>(),
+      heardAt,
+    };
     this.#clients.set(ip, client);
     return client;
   }
@@ -303,14 +324,31 @@ export class SeedClients {
   /** Brings a client messages, in order, each once: what was under way when this process ended goes again under the same number. */
   async #deliver(ip: string, caller: SeedCaller, own: Guid, messages: readonly StoredMessage[]): Promise<void> {
     const until = this.#options.now() + HANDLER_MS_MAX - LAST_MESSAGE_MS;
+    await this.#makeSure(ip, caller, own, messages);
     const known = messages.findIndex(({ id }) => id === this.#sent(ip).message);
     for (const message of messages.slice(Math.max(0, known))) {
+      if (this.#clients.get(ip)?.early.delete(message.id)) continue;
       if (message.originator.guid === own || OURS.includes(eventOf(message.data)?.name ?? '')) continue;
       const sent = this.#sent(ip);
       if (sent.message === message.id && sent.isTaken) continue;
       if (this.#options.now() > until) throw new Error('the client is too slow for so many messages');
       await this.#bring(ip, caller, own, message, sent);
     }
+  }
+
+  /**
+   * A message was set aside for others, and the client may have it. It drops all numbers below the highest that it knows, so after the others
+   * nothing could tell any more: it goes again before them.
+   */
+  async #makeSure(ip: string, caller: SeedCaller, own: Guid, messages: readonly StoredMessage[]): Promise<void> {
+    const client = this.#clients.get(ip);
+    const unsure = client?.unsure ?? null;
+    if (!client || unsure === null || messages.some(({ id }) => id === unsure.id)) return;
+    if (unsure.expiresAt <= this.#options.now()) return void (client.unsure = null);
+    await this.#bring(ip, caller, own, unsure, this.#sent(ip));
+    client.early.add(unsure.id);
+    const [oldest] = client.early;
+    if (client.early.size > HANDLER_ASIDE_MAX && oldest !== undefined) client.early.delete(oldest);
   }
 
   async #bring(ip: string, caller: SeedCaller, own: Guid, message: StoredMessage, sent: Sent): Promise<void> {
@@ -321,8 +359,15 @@ export class SeedClients {
     let number = isAgain ? sent.number : Math.max(sent.number, used()) + 1;
     for (let tries = 0; tries < NUMBERS_TRIED_MAX; tries++) {
       this.#setSent(ip, { message: message.id, number, isTaken: false });
-      const isNew = await caller.broadcast(message, number, to, this.#options.host);
-      if (client) client.heardAt = this.#options.now();
+      let isNew: boolean;
+      try {
+        isNew = await caller.broadcast(message, number, to, this.#options.host);
+      } catch (cause) {
+        // What answers with an error has not taken it, unless an earlier try was unsure.
+        if (client && !(cause instanceof AnsweredError)) client.unsure = message;
+        throw cause;
+      }
+      if (client) [client.heardAt, client.unsure] = [this.#options.now(), null];
       // Its answer was lost the last time, unless the client has used the number itself.
       const hasIt = isAgain && tries === 0 && number > used();
       if (isNew || hasIt) return this.#setSent(ip, { message: message.id, number, isTaken: true });
