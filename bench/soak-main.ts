@@ -47,10 +47,10 @@ try {
       `${minutes.toFixed(1)} min: ${result.achieved.toFixed(0)} messages/s, p95 ${result.p95Ms.toFixed(0)} ms, ${result.missing} missing, ${result.refused} refused, ${megabytes.toFixed(0)} MB`,
     );
   }
-  say(
-    `memory, from twice the life of a message on: ${slope(memory).toFixed(1)} MB a minute, over ${memory.length} rows`,
-  );
-  if (steady) {
+  const steadyFrom = `from twice the life of a message on (${2 * ttl} s)`;
+  if (memory.length < 2) say(`too short to tell what is steady ${steadyFrom}`);
+  else say(`memory, ${steadyFrom}: ${slope(memory).toFixed(1)} MB a minute, over ${memory.length} rows`);
+  if (steady && memory.length > 1) {
     const cost = (await Counted.read(ours)).since(steady);
     say(
       `a delivery, expiry included: ${cost.deliveriesPerNode.toFixed(3)} a node, ${cost.rows.toFixed(4)} rows, ${cost.queueOperations.toFixed(4)} queue operations, ${cost.requests.toFixed(4)} requests, $${cost.dollarsPerMillion.toFixed(3)} a million`,

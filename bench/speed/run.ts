@@ -67,6 +67,8 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
       }
       return measured;
     };
+    // What nodes counted while they started is told with the next row that they store.
+    await measureAlone([ours], 1, RATE_BYTES);
     const before = await Counted.read(ours);
     const alone = await eachSize('');
     const costAlone = (await Counted.read(ours)).since(before);

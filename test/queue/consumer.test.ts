@@ -121,15 +121,15 @@ describe('the rest after a batch', () => {
     return seen.rests;
   };
 
-  it('is as long as the batch took, within bounds, so that under load more messages share a call and a row', async () => {
-    expect(await after(2, 40)).toEqual([40]);
+  it('is half as long again as the batch took, within bounds, so that under load more messages share a call and a row', async () => {
+    expect(await after(2, 40)).toEqual([60]);
     expect(await after(99, 4_000)).toEqual([250]);
   });
 
   it('looks at messages, not at jobs: one for many targets is several, and many may be one', async () => {
     const one = (to: number) => message(encodeJob(job([{ bodies: bodies('m'), legs: [leg(to)] }])));
     expect(await after([one(2), one(3)], 40)).toEqual([]);
-    expect(await after([message(encodeJob(job([{ bodies: bodies('m', 'n') }])))], 40)).toEqual([40]);
+    expect(await after([message(encodeJob(job([{ bodies: bodies('m', 'n') }])))], 40)).toEqual([60]);
   });
 
   it('is none where a message came alone, where more are waiting, or where a batch takes no time', async () => {
