@@ -52,5 +52,8 @@ const machine = {
 const at = new Date().toISOString();
 const out = values.out ?? join(ROOT, 'bench/results', `${at.slice(0, 10)}-${commit}.json`);
 mkdirSync(dirname(out), { recursive: true });
-writeFileSync(out, `${JSON.stringify({ at, commit, machine, options: values, results }, null, 2)}\n`);
+writeFileSync(
+  out,
+  `${JSON.stringify({ at, commit, machine, options: { ...values, out: undefined }, results }, null, 2)}\n`,
+);
 progress(`written to ${out}`);

@@ -16,7 +16,13 @@ import {
 } from '../api/seed-adapter.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
 import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
-import { HANDLER_ASIDE_MAX, HANDLER_MS_MAX, ORIGINATOR_BURST, ORIGINATOR_PER_SECOND } from '../protocol/limits.ts';
+import {
+  HANDLER_ASIDE_MAX,
+  HANDLER_MESSAGES_MAX,
+  HANDLER_MS_MAX,
+  ORIGINATOR_BURST,
+  ORIGINATOR_PER_SECOND,
+} from '../protocol/limits.ts';
 import { eventOf, PEER_JOINED, PEER_LEAVING } from '../protocol/message.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { TokenBucket } from '../protocol/token-bucket.ts';
@@ -25,6 +31,7 @@ import type { Handle } from '../shell/handler-client.ts';
 import type { Log } from '../shell/log.ts';
 import { migrate } from '../store/migrations.ts';
 import type { NodeSql } from './node-sql.ts';
+import { noteSent, readSent, type Sent } from './seed-sent.ts';
 
 /** Clients at once, each a whole node in this process; and those whose GUIDs are kept for their return. */
 const CLIENTS_MAX = 64;
@@ -52,6 +59,9 @@ const LEAVE_MS = 5_000;
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE clients (ip TEXT PRIMARY KEY, heard_at INTEGER NOT NULL, message TEXT, number INTEGER NOT NULL, taken INTEGER NOT NULL)`,
 ];
+
+/** Messages of a batch, and those that were set aside. */
+const AHEAD_MAX = HANDLER_MESSAGES_MAX + HANDLER_ASIDE_MAX;
 
 /** Messages that are about members of our kind: they mean nothing to the original. */
 const OURS: readonly string[] = [PEER_JOINED, PEER_LEAVING];
@@ -92,16 +102,9 @@ interface Client {
   readonly recent: Set<string>;
   /** The last message, where it may be there though no answer said so. Forgotten with the process: then it may come twice. */
   unsure: StoredMessage | null;
-  /** Messages that came before their turn, as they were unsure. */
-  readonly early: Set<MessageId>;
+  /** What it has of batches that are not done: the same messages come again, fewer at once. */
+  readonly ahead: Set<MessageId>;
   heardAt: Millis;
-}
-
-/** What was sent to a client last. */
-interface Sent {
-  readonly message: MessageId | null;
-  readonly number: number;
-  readonly isTaken: boolean;
 }
 
 export class SeedClients {
@@ -264,7 +267,7 @@ export class SeedClients {
       bucket,
       recent: new Set<string>(),
       unsure: null,
-      early: new Set<MessageId>(),
+      ahead: new Set<MessageId>(),
       heardAt,
     };
     this.#clients.set(ip, client);
@@ -315,9 +318,7 @@ export class SeedClients {
     }
     const taken = await node.originate({ data, ttlSeconds: null, idempotencyKey: `seed ${key}` });
     if (!taken.ok) throw refusalOf(taken.error);
-    recent.add(key);
-    const [oldest] = recent;
-    if (recent.size > RECENT_MAX && oldest !== undefined) recent.delete(oldest);
+    keepLast(recent, key, RECENT_MAX);
     return true;
   }
 
@@ -325,15 +326,16 @@ export class SeedClients {
   async #deliver(ip: string, caller: SeedCaller, own: Guid, messages: readonly StoredMessage[]): Promise<void> {
     const until = this.#options.now() + HANDLER_MS_MAX - LAST_MESSAGE_MS;
     await this.#makeSure(ip, caller, own, messages);
-    const known = messages.findIndex(({ id }) => id === this.#sent(ip).message);
+    const known = messages.findIndex(({ id }) => id === readSent(this.#options.sql, ip).message);
     for (const message of messages.slice(Math.max(0, known))) {
-      if (this.#clients.get(ip)?.early.delete(message.id)) continue;
+      if (this.#clients.get(ip)?.ahead.has(message.id)) continue;
       if (message.originator.guid === own || OURS.includes(eventOf(message.data)?.name ?? '')) continue;
-      const sent = this.#sent(ip);
+      const sent = readSent(this.#options.sql, ip);
       if (sent.message === message.id && sent.isTaken) continue;
       if (this.#options.now() > until) throw new Error('the client is too slow for so many messages');
       await this.#bring(ip, caller, own, message, sent);
     }
+    for (const { id } of messages) this.#clients.get(ip)?.ahead.delete(id);
   }
 
   /**
@@ -345,10 +347,7 @@ export class SeedClients {
     const unsure = client?.unsure ?? null;
     if (!client || unsure === null || messages.some(({ id }) => id === unsure.id)) return;
     if (unsure.expiresAt <= this.#options.now()) return void (client.unsure = null);
-    await this.#bring(ip, caller, own, unsure, this.#sent(ip));
-    client.early.add(unsure.id);
-    const [oldest] = client.early;
-    if (client.early.size > HANDLER_ASIDE_MAX && oldest !== undefined) client.early.delete(oldest);
+    await this.#bring(ip, caller, own, unsure, readSent(this.#options.sql, ip));
   }
 
   async #bring(ip: string, caller: SeedCaller, own: Guid, message: StoredMessage, sent: Sent): Promise<void> {
@@ -358,7 +357,7 @@ export class SeedClients {
     const used = () => this.#used.get(ip) ?? 0;
     let number = isAgain ? sent.number : Math.max(sent.number, used()) + 1;
     for (let tries = 0; tries < NUMBERS_TRIED_MAX; tries++) {
-      this.#setSent(ip, { message: message.id, number, isTaken: false });
+      noteSent(this.#options.sql, ip, { message: message.id, number, isTaken: false });
       let isNew: boolean;
       try {
         isNew = await caller.broadcast(message, number, to, this.#options.host);
@@ -370,26 +369,21 @@ export class SeedClients {
       if (client) [client.heardAt, client.unsure] = [this.#options.now(), null];
       // Its answer was lost the last time, unless the client has used the number itself.
       const hasIt = isAgain && tries === 0 && number > used();
-      if (isNew || hasIt) return this.#setSent(ip, { message: message.id, number, isTaken: true });
+      if (isNew || hasIt) {
+        if (client) keepLast(client.ahead, message.id, AHEAD_MAX);
+        return noteSent(this.#options.sql, ip, { message: message.id, number, isTaken: true });
+      }
       number += 2 ** tries;
     }
     throw new Error(`the client takes no message, whatever its number; the last was ${number}`);
   }
+}
 
-  #sent(ip: string): Sent {
-    const [row] = this.#options.sql.all('SELECT message, number, taken FROM clients WHERE ip = ?', ip);
-    const message = row?.['message'];
-    return {
-      message: typeof message === 'string' ? message : null,
-      number: Number(row?.['number'] ?? 0),
-      isTaken: row?.['taken'] !== 0,
-    };
-  }
-
-  #setSent(ip: string, { message, number, isTaken }: Sent): void {
-    const statement = 'UPDATE clients SET message = ?, number = ?, taken = ? WHERE ip = ?';
-    this.#options.sql.all(statement, message, number, Number(isTaken), ip);
-  }
+/** Adds to a set, whose oldest goes where it has more than `most`. */
+function keepLast(set: Set<string>, value: string, most: number): void {
+  set.add(value);
+  const [oldest] = set;
+  if (set.size > most && oldest !== undefined) set.delete(oldest);
 }
 
 /** What its node says of itself. Throws while it has no GUID. */

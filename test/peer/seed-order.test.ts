@@ -81,6 +81,17 @@ it('a message whose answer was lost goes again before others that came before it
   expect(state.has).toEqual([1, 2, 3, 4]);
 });
 
+it('what it took of a batch that then failed is not brought again with a smaller one', async () => {
+  const fates: Fate[] = ['lost', 'lost'];
+  const { state, give } = await clientWith((n) => (n === 3 ? (fates.shift() ?? 'answered') : 'answered'));
+  await expect(give(message(2), message(3))).rejects.toThrow('cut');
+  await expect(give(message(2))).rejects.toThrow('cut');
+  await give(message(2));
+  await give(message(3));
+  await give(message(4));
+  expect(state.has).toEqual([2, 3, 4]);
+});
+
 it('a message that it fails at goes again after others', async () => {
   let isWell = false;
   const { state, give } = await clientWith((n) => (n === 1 && !isWell ? 500 : 'answered'));
