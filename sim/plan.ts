@@ -1,6 +1,7 @@
 // What one run is like: size, settings and how likely each fault is, all drawn from the seed ("swarm testing", Groce et al., ISSTA 2012: a
 // run without some kinds of faults finds what a run with all of them hides).
 import type { ProtocolConfig } from '../src/protocol/config.ts';
+import { BUSY_MESSAGES } from '../src/protocol/limits.ts';
 import type { Millis } from '../src/protocol/types.ts';
 import type { Random } from './random.ts';
 
@@ -70,7 +71,8 @@ export function drawPlan(random: Random, overrides: Overrides): Plan {
     messages,
     treeOnly,
     faultsMs: random.between(1, 6) * MINUTE,
-    config: drawConfig(random, treeOnly),
+    // No run has as many messages at once as make a node busy.
+    config: { ...drawConfig(random, treeOnly), busyMessages: messages % 4 < 2 ? 1 : BUSY_MESSAGES },
     crash: rate(0.05),
     downMs: random.pick([1_000, 15_000, 2 * MINUTE]) ?? 1_000,
     commitFails: rate(0.04),
@@ -92,7 +94,7 @@ export function drawPlan(random: Random, overrides: Overrides): Plan {
   };
 }
 
-function drawConfig(random: Random, treeOnly: boolean): Plan['config'] {
+function drawConfig(random: Random, treeOnly: boolean): Omit<Plan['config'], 'busyMessages'> {
   const syncIntervalMs = treeOnly ? DAY : random.between(10, 60) * 1_000;
   const syncJitterMs = Math.round(syncIntervalMs / 2);
   // Short: peers are given up for dead while they are away, and must be found again.

@@ -1,5 +1,5 @@
 // What broadcasts cost in large networks, healthy and not: four scenarios, each in a network of its own that is there from the start.
-import { HOPS_MAX } from '../src/protocol/limits.ts';
+import { BUSY_MESSAGES, HOPS_MAX } from '../src/protocol/limits.ts';
 import type { Millis } from '../src/protocol/types.ts';
 import type { Plan } from './plan.ts';
 import { ScaleNetwork, type Counts } from './scale-network.ts';
@@ -42,6 +42,7 @@ export const SCALE_CONFIG: Plan['config'] = {
   networkKey: null,
   localPeers: false,
   hasHandler: false,
+  busyMessages: BUSY_MESSAGES,
   probationMs: 60 * SECOND,
   syncIntervalMs: 60 * SECOND,
   syncJitterMs: 30 * SECOND,

@@ -1,12 +1,12 @@
 // What shells do around the driver, as events: the calls that effects ask for, deliveries by the queue, and how calls from outside are
 // checked. The rules are those of src/durable/node-object.ts and ports.ts.
-import type { Effect, Outcome, Undeliverable } from '../src/protocol/effects.ts';
+import type { Effect, Input, Outcome, Undeliverable } from '../src/protocol/effects.ts';
 import type { Joined } from '../src/protocol/effects.ts';
 import type { JobLeg, Sender } from '../src/protocol/job.ts';
-import { CAPABILITIES, IMPATIENT_MS, PATIENT_MS, SETTLE_MS } from '../src/protocol/limits.ts';
+import { CAPABILITIES, IMPATIENT_MS, LINGER_MS, PATIENT_MS, SETTLE_MS } from '../src/protocol/limits.ts';
 import { logEntry, type LogEntry } from '../src/protocol/log-line.ts';
 import type { SyncAnswer } from '../src/protocol/sync.ts';
-import type { Certificate, Delivery, Guid, Member } from '../src/protocol/types.ts';
+import type { Certificate, Delivery, Guid, Member, Millis } from '../src/protocol/types.ts';
 import type { SimBoot } from './boot.ts';
 import type { Liar } from './liar.ts';
 import { SimNode } from './node.ts';
@@ -59,11 +59,10 @@ export class Shell {
         throw new Error('simulated nodes have no handler');
       case 'hand-over':
         return this.#handOver(node, effect);
-      case 'settle-later': {
-        const { life } = node;
-        this.#sim.later(SETTLE_MS, () => node.hear(life, { type: 'settle' }));
-        return;
-      }
+      case 'settle-later':
+        return this.#later(node, SETTLE_MS, { type: 'settle', isLast: false });
+      case 'linger':
+        return this.#later(node, LINGER_MS, { type: 'lingered' });
       case 'renew-self':
         return this.#soon(node, () => node.renew(effect.above));
       case 'say':
@@ -166,6 +165,11 @@ export class Shell {
   }
 
   /** Something that the node's own shell does: it ends with the life of the node. */
+  #later(node: SimNode, ms: Millis, input: Input): void {
+    const { life } = node;
+    this.#sim.later(ms, () => node.hear(life, input));
+  }
+
   #soon(node: SimNode, run: () => void): void {
     const { life } = node;
     this.#sim.later(1, () => node.life === life && node.accept(run, ignore));

@@ -1,6 +1,7 @@
 // The only reader of variables: environment -> checked, typed Config. Everything wrong is reported, one line a variable.
 import {
   ADDRESS_CHARS_MAX,
+  BUSY_MESSAGES,
   FANOUT_INSIDE,
   FANOUT_MAX,
   FANOUT_OUTSIDE,
@@ -201,6 +202,7 @@ export function readConfig(env: Readonly<Record<string, unknown>>): Result<Confi
       hostedPrefix: hostedPrefix(publicUrl),
       // Each node's own business: see LiveNodeHost.
       hasHandler: false,
+      busyMessages: BUSY_MESSAGES,
     },
     publicUrl,
     bootNode,

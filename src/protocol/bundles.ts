@@ -9,9 +9,14 @@ import { cutRange } from './tree.ts';
 import type { Guid, Range } from './types.ts';
 import { candidates, isHosted } from './whom.ts';
 
-/** The legs that a range is cut into, but for whom is left out. */
-export function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
-  const { state, config } = context;
+/** The legs that a range is cut into, but for whom is left out. The same list as long as no peer changes. */
+export function legsOf(context: Context, guid: Guid, range: Range, without: readonly Guid[]): readonly JobLeg[] {
+  const { cuts, roster, leftAt } = context.state;
+  const key = `${guid} ${range.from} ${range.to} ${leftAt !== null} ${without.join()}`;
+  return cuts.of(key, roster.writes, () => cutLegs(context, guid, range, without));
+}
+
+function cutLegs({ state, config }: Context, guid: Guid, range: Range, without: readonly Guid[]): JobLeg[] {
   const { roster } = state;
   const members = candidates(roster, config.hostedPrefix, range, state.leftAt !== null).filter(
     (member) => !without.includes(member.guid),
@@ -45,8 +50,9 @@ export function bodiesOf(context: Context, repair: Repair): Map<number, Sealed[]
 
 /** The legs of bundles that go outside, or those that do not. */
 export function lane(bundles: readonly Bundle[], outside: boolean): Bundle[] {
+  const isOfLane = (leg: JobLeg) => (leg.outside !== null) === outside;
   return bundles
-    .map((bundle) => ({ ...bundle, legs: bundle.legs.filter((leg) => (leg.outside !== null) === outside) }))
+    .map((bundle) => (bundle.legs.every(isOfLane) ? bundle : { ...bundle, legs: bundle.legs.filter(isOfLane) }))
     .filter((bundle) => bundle.legs.length > 0);
 }
 

@@ -30,4 +30,6 @@ export interface ProtocolConfig {
   readonly hostedPrefix: string;
   /** Whether the application takes this node's messages. */
   readonly hasHandler: boolean;
+  /** Messages in one delivery from which the node is busy: BUSY_MESSAGES, but in the simulator. */
+  readonly busyMessages: number;
 }

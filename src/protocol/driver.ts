@@ -66,11 +66,13 @@ export class Driver {
     let reply: Reply;
     let effects: readonly Effect[];
     let noted: CounterNote | null = null;
+    let settled = 0;
     const note = (rows: number) => {
       // After an alarm the next is set, which is a row. After other inputs it may be set already, in an earlier life.
       const setsAlarm = input.type === 'alarm' && this.state.timers.earliest() !== null;
       noted = this.#counters.draftNote(rows + Number(setsAlarm));
-      return JSON.stringify(noted);
+      settled = this.state.settled;
+      return JSON.stringify({ ...noted, settled });
     };
     const { lastSeq } = this.state.mempool;
     try {
@@ -79,7 +81,10 @@ export class Driver {
       this.#state = null;
       throw cause;
     }
-    if (noted !== null) this.#counters.noted(noted);
+    if (noted !== null) {
+      this.#counters.noted(noted);
+      this.state.settledNoted(settled);
+    }
     const alarm = this.state.timers.earliest();
     if (alarm !== this.#alarm) {
       this.#alarm = alarm;

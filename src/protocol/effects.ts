@@ -145,8 +145,10 @@ export type Input =
   /** A peer outside took a delivery, and its answer proved its key. */
   | { readonly type: 'reached'; readonly guid: Guid }
   | { readonly type: 'handed-over'; readonly id: number }
-  /** The time of a settle-later is over. */
-  | { readonly type: 'settle' }
+  /** The time of a settle-later is over; `isLast`: the node ends, and nothing comes after it. */
+  | { readonly type: 'settle'; readonly isLast: boolean }
+  /** The time of a linger is over. */
+  | { readonly type: 'lingered' }
   | { readonly type: 'handover-failed'; readonly id: number; readonly reason: string }
   /** The application took a batch, or did not; `through` is that of the effect. */
   | { readonly type: 'handled'; readonly through: string }
@@ -196,6 +198,8 @@ export type Effect =
     }
   /** Answer with settle after SETTLE_MS, as long as this life lasts: nothing depends on it but what a crash repeats. */
   | { readonly type: 'settle-later' }
+  /** Answer with lingered after LINGER_MS, as long as this life lasts: what waits is stored, and the next life hands it over. */
+  | { readonly type: 'linger' }
   /** Give the application a batch; answer with handled or handler-failed and its `through`. */
   | { readonly type: 'handle'; readonly messages: readonly StoredMessage[]; readonly through: string };
 

@@ -1,142 +1,24 @@
-// Messages: receiving them, and handing the legs of the broadcast tree to the queue. What must be sent is never
+// Forwarding: handing the legs of the broadcast tree to the queue. What must be sent is never
 // stored by itself: it follows from what was received (message and range in a segment) and the roster, so a crash between
 // "received" and "sent" loses nothing: after the wake, what is not settled is handed over (again).
 import { backoffMs } from './backoff.ts';
 import { bodiesOf, countLegs, lane, legsOf } from './bundles.ts';
-import {
-  logged,
-  type Bringer,
-  type Context,
-  type DeliveryCheck,
-  type Effect,
-  type Outcome,
-  type Undeliverable,
-} from './effects.ts';
-import { hasRoom, keep } from './expiry.ts';
+import { logged, type Context, type Effect, type Undeliverable } from './effects.ts';
 import { stir } from './idle.ts';
 import { packJobs, type Bundle } from './job.ts';
-import { CLOCK_SKEW_MS_MAX, FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX, SETTLE_MS } from './limits.ts';
-import type { Arrival } from './mempool.ts';
-import { decodeMessage, type Message, type Rejection } from './message.ts';
+import { FAILOVERS_MAX, HANDOVER_BYTES_MAX, HOPS_MAX, LINGER_MS, SETTLE_MS } from './limits.ts';
+import { isFirstHop } from './pace.ts';
 import type { Repair } from './repairs.ts';
 import type { Sealed } from './seal.ts';
-import { DEMERITS } from './standing.ts';
 import { onlyMe } from './tree.ts';
-import type { Delivery, Guid, MessageId, Millis, Range } from './types.ts';
+import type { Guid, MessageId } from './types.ts';
 import { candidates } from './whom.ts';
 
 /** Ignored peers that one repair is kept for; those beyond get what they missed by reconciliation when they are back. */
 const IGNORED_OWED_MAX = 16;
 
-/** Refusals that are nobody's fault: it came too late, or its originator is gone. */
-const BLAMELESS = ['expired', 'unknown-originator'];
-
 /** How often a target that is there, and busy, is brought the same again. */
 const BUSY_REPAIRS_MAX = 3;
-
-/** What receiving a batch led to: an outcome a delivery, and the messages that are new here. */
-export interface Received {
-  readonly outcomes: readonly Outcome[];
-  readonly fresh: readonly Message[];
-  /** Ids of the duplicates, each as often as it came. */
-  readonly repeated: readonly MessageId[];
-  readonly effects: readonly Effect[];
-}
-
-/** Takes deliveries from peers: new ones are stored as one batch. Never throws on what a peer sent. */
-export function receive(context: Context, deliveries: readonly Delivery[], bringer: Bringer | null): Received {
-  const { state, now } = context;
-  const arrivals = new Map<MessageId, Arrival>();
-  let bytes = 0;
-  const rejected = new Map<string, number>();
-  const reject = (reason: string): Outcome => {
-    rejected.set(reason, (rejected.get(reason) ?? 0) + 1);
-    return 'rejected';
-  };
-  const repeated: [id: MessageId, range: Range][] = [];
-  const outcomes = deliveries.map((delivery, index): Outcome => {
-    if (bringer && !state.standings.takeMessage(bringer.guid, now)) return 'busy';
-    const check = bringer === null ? 'sound' : (bringer.checks[index] ?? 'forged');
-    const refusal = refusalOf(delivery, check);
-    if (refusal) return reject(refusal);
-    const decoded = decodeMessage(delivery.body, context.config.network, now);
-    // The clock of who took it before us may be ahead of ours: it is sent again until ours has caught up.
-    if (!decoded.ok && isNearFuture(decoded.error, now)) return 'busy';
-    if (!decoded.ok) return reject(decoded.error.reason);
-    const message = decoded.value;
-    if (state.mempool.get(message.id) || arrivals.has(message.id)) {
-      repeated.push([message.id, delivery.range]);
-      return 'duplicate';
-    }
-    if (message.content.expiresAt <= now) return reject('expired');
-    // Not refused: its originator is looked up at the bringer, and by the next try it may be known.
-    if (check === 'unknown-originator') {
-      return state.unverified.isWantedLater(message.id, message.content.originator.guid)
-        ? 'busy'
-        : reject('unknown-originator');
-    }
-    if (!hasRoom(context, arrivals.size + 1, bytes + message.bytes)) return 'busy';
-    if (bringer && !state.standings.takeOriginated(message.content.originator.guid, now)) return 'busy';
-    bytes += message.bytes;
-    const { range, hops } = delivery;
-    const from = bringer?.guid ?? delivery.from ?? null;
-    arrivals.set(message.id, { message, range, hops, idempotencyKey: null, from });
-    return 'new';
-  });
-  keep(context, [...arrivals.values()]);
-  if (arrivals.size > 0) stir(context);
-  const effects = takeOnRanges(context, repeated);
-  // A line a reason, not one a message: a peer must not fill our logs.
-  for (const [reason, count] of rejected) {
-    const fields = bringer ? { reason, count, guid: bringer.guid } : { reason, count };
-    effects.push(logged('deliveries_rejected', fields));
-    if (bringer && !BLAMELESS.includes(reason)) effects.push(...blame(context, bringer.guid, count * DEMERITS.invalid));
-  }
-  state.counters.add('deliver_calls');
-  for (const outcome of outcomes) state.counters.add(`deliveries_${outcome}`);
-  const fresh = [...arrivals.values()].map(({ message }) => message);
-  return { outcomes, fresh, repeated: repeated.map(([id]) => id), effects };
-}
-
-/** Whether a message is from no further ahead than two tolerated clocks are apart. */
-function isNearFuture(rejection: Rejection, now: Millis): boolean {
-  return rejection.reason === 'from-the-future' && rejection.broadcastAt <= now + 2 * CLOCK_SKEW_MS_MAX;
-}
-
-/** Why a delivery is refused before it is decoded; null where it is not. */
-function refusalOf(delivery: Delivery, check: DeliveryCheck): string | null {
-  if (check === 'forged') return 'forged';
-  const { range, hops } = delivery;
-  if (hops > HOPS_MAX) return 'too-many-hops';
-  return range.from === range.to ? 'bad-range' : null;
-}
-
-/** Counts against a caller what no honest node sends. */
-function blame(context: Context, guid: Guid, demerits: number): Effect[] {
-  const isShutOut = context.state.standings.blame(guid, demerits, context.now);
-  return isShutOut ? [logged('caller_shut_out', { guid })] : [];
-}
-
-/**
- * Duplicates that bring a range which this node has not taken on: a failover made it responsible for more than it was, so it
- * forwards for that range (trap 2 of DESIGN.md). One repair a range, however many messages.
- */
-function takeOnRanges(context: Context, repeated: readonly [id: MessageId, range: Range][]): Effect[] {
-  const { mempool } = context.state;
-  const owed = new Map<string, { range: Range; ids: MessageId[] }>();
-  for (const [id, range] of repeated) {
-    const entry = mempool.get(id);
-    if (!entry || mempool.isCovered(entry, range)) continue;
-    if (!mempool.takeOn(entry, range)) continue;
-    const key = `${range.from} ${range.to}`;
-    const group = owed.get(key) ?? { range, ids: [] };
-    owed.set(key, group);
-    group.ids.push(id);
-  }
-  return [...owed.values()].flatMap(({ range, ids }) =>
-    oweRepair(context, { dueAt: context.now, attempt: 0, range, without: [], ids }),
-  );
-}
 
 /**
  * Hands what is owed to the queue: segments after the settled one, and repairs that are due. One handover at a time, so that
@@ -147,6 +29,28 @@ export function handOver(context: Context): Effect[] {
   const guid = state.guid;
   if (guid === null || state.handover !== null || state.catchingUp !== null) return [];
   if ((state.timers.get('outbox')?.at ?? 0) > now) return [];
+  const { full, throughSeq, rows } = collect(context, guid);
+  if (full.length === 0) {
+    // Nobody to send to: a leaf of the tree. That is settled without a row.
+    state.settle(throughSeq);
+    return closeRepairs(context, rows);
+  }
+  if (rows.length === 0 && mayWait(context, full)) return linger(context);
+  const { network } = context.config;
+  const sender = { guid, address: context.self.address, maxGuid: state.maxGuid };
+  const jobs = packJobs(network, sender, lane(full, false));
+  // A queue of their own: peers outside may keep a caller waiting, and nobody else's deliveries must wait with it.
+  const outbound = packJobs(network, sender, lane(full, true));
+  const isAlone = jobs.length > 0 && state.handoverFailures === 0 && state.pace.isAlone(full);
+  state.counters.add('jobs', (isAlone ? 0 : jobs.length) + outbound.length);
+  // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
+  const id = Math.floor(context.rng() * 2 ** 53);
+  state.handover = { id, throughSeq, repairs: rows, legs: countLegs([...jobs, ...outbound]) };
+  return [{ type: 'hand-over', id, isAlone, jobs, outbound }];
+}
+
+/** What is owed now, the last segment that is in it, and the rows of the repairs that are. */
+function collect(context: Context, guid: Guid): { full: Bundle[]; throughSeq: number; rows: number[] } {
   const bundles = new Map<string, Bundle & { bodies: Sealed[] }>();
   const add: Add = ({ range, attempt, without }, hops, bodies) => {
     const key = `${range.from} ${range.to} ${hops} ${attempt} ${without.join()}`;
@@ -162,23 +66,22 @@ export function handOver(context: Context): Effect[] {
   };
   const throughSeq = collectSegments(context, add);
   const rows = collectRepairs(context, add);
-  const full = [...bundles.values()].filter((bundle) => bundle.bodies.length > 0);
-  if (full.length === 0) {
-    // Nobody to send to: a leaf of the tree. That is settled without a row.
-    state.settle(throughSeq);
-    return closeRepairs(context, rows);
-  }
-  const { network } = context.config;
-  const sender = { guid, address: context.self.address, maxGuid: state.maxGuid };
-  const jobs = packJobs(network, sender, lane(full, false));
-  // A queue of their own: peers outside may keep a caller waiting, and nobody else's deliveries must wait with it.
-  const outbound = packJobs(network, sender, lane(full, true));
-  const isAlone = jobs.length > 0 && state.handoverFailures === 0 && state.pace.isAlone(full);
-  state.counters.add('jobs', (isAlone ? 0 : jobs.length) + outbound.length);
-  // Whoever answers must say for which: a handover that outlived a reload must not settle the next one.
-  const id = Math.floor(context.rng() * 2 ** 53);
-  state.handover = { id, throughSeq, repairs: rows, legs: countLegs([...jobs, ...outbound]) };
-  return [{ type: 'hand-over', id, isAlone, jobs, outbound }];
+  return { full: [...bundles.values()].filter((bundle) => bundle.bodies.length > 0), throughSeq, rows };
+}
+
+/**
+ * Whether what is handed over may wait for more, and go with it in one job: a busy node's own messages. What it passes on for others has waited
+ * before, what has failed is late, and who has left may end any moment.
+ */
+function mayWait({ state, now }: Context, bundles: readonly Bundle[]): boolean {
+  if (!state.pace.isBusy || now - state.handedOverAt >= LINGER_MS || state.leftAt !== null) return false;
+  return bundles.every(isFirstHop);
+}
+
+function linger({ state }: Context): Effect[] {
+  if (state.lingers) return [];
+  state.lingers = true;
+  return [{ type: 'linger' }];
 }
 
 /** The queue has the jobs: it will deliver them or say that it could not. */
@@ -202,16 +105,19 @@ function noteOrLater({ state, now }: Context): Effect[] {
   if (state.settlesLater) return [];
   if (!isSeldom) {
     state.settlesLater = true;
+    state.takeSettledNoted();
     return [{ type: 'settle-later' }];
   }
   state.noteSettled();
   return [];
 }
 
-/** The time of a settle-later is over. */
-export function settle({ state }: Context): void {
+/** The time of a settle-later is over. As long as rows tell of it on the way, none is written for it alone. */
+export function settle({ state }: Context, isLast: boolean): Effect[] {
+  if (!isLast && state.settlesLater && state.takeSettledNoted()) return [{ type: 'settle-later' }];
   state.settlesLater = false;
   state.noteSettled();
+  return [];
 }
 
 /** The queue did not take the jobs: all of it stays owed, and is tried again after a pause. */

@@ -1,8 +1,16 @@
 // Jobs: what a node hands to the queue. One queue message holds whole batches of messages with all their legs. The text is
 // lines: a header of JSON, then one sealed message a line, so that no message is parsed or escaped on its way.
 import { utf8Length } from './canonical.ts';
-import { FAILOVERS_MAX, JOB_BYTES_MAX, JOB_LEGS_BYTES_MAX, JOB_LEGS_MAX, PROTOCOL } from './limits.ts';
+import {
+  FAILOVERS_MAX,
+  JOB_BYTES_MAX,
+  JOB_HEADERS_CHARS_MAX,
+  JOB_LEGS_BYTES_MAX,
+  JOB_LEGS_MAX,
+  PROTOCOL,
+} from './limits.ts';
 import { isAddress, isGuid, isObject } from './message.ts';
+import { Recent } from './recent.ts';
 import type { Sealed } from './seal.ts';
 import { isPublicKey } from './signed-text.ts';
 import { assert, err, ok, type Guid, type JsonValue, type Range, type Result } from './types.ts';
@@ -95,33 +103,65 @@ export function packJobs(network: string, from: Sender, bundles: readonly Bundle
   return jobs;
 }
 
+/** Lists of legs as they stand in jobs: a node's messages mostly go the same ways. */
+const legTexts = new WeakMap<readonly JobLeg[], string>();
+
+/** Headers that were read last, which hold the legs: those of one node's jobs differ only where peers have changed, or in how many messages there are. */
+const headers = new Recent<Header>(JOB_HEADERS_CHARS_MAX);
+
+/** What stands before the messages of a job. */
+interface Header {
+  readonly job: Omit<Job, 'bundles'>;
+  readonly bundles: readonly (Omit<Bundle, 'bodies'> & { readonly messages: number })[];
+}
+
 /** Text of a job, at most JOB_BYTES_MAX bytes where it came from packJobs. */
 export function encodeJob(job: Job): string {
-  const header = {
-    protocol: PROTOCOL,
-    network: job.network,
-    from: [job.from.guid, job.from.address, job.from.maxGuid],
-    tries: job.tries,
-    bundles: job.bundles.map((bundle) => ({
-      messages: bundle.bodies.length,
-      hops: bundle.hops,
-      attempt: bundle.attempt,
-      ...(bundle.without.length > 0 && { without: bundle.without }),
-      legs: bundle.legs.map(writeLeg),
-    })),
-  };
-  const text = [JSON.stringify(header), ...job.bundles.flatMap((bundle) => bundle.bodies)].join('\n');
+  const { network, from, tries } = job;
+  const head = JSON.stringify({ protocol: PROTOCOL, network, from: [from.guid, from.address, from.maxGuid], tries });
+  const bundles = job.bundles.map(({ bodies, hops, attempt, without, legs }) => {
+    const facts = { messages: bodies.length, hops, attempt, ...(without.length > 0 && { without }) };
+    return withPart(JSON.stringify(facts), 'legs', legsText(legs));
+  });
+  const header = withPart(head, 'bundles', `[${bundles.join()}]`);
+  const text = [header, ...job.bundles.flatMap((bundle) => bundle.bodies)].join('\n');
   assert(text.length <= JOB_BYTES_MAX, 'a job fits one queue message');
+  return text;
+}
+
+/** A JSON object, which is not empty, with one property more. */
+function withPart(object: string, name: string, json: string): string {
+  return `${object.slice(0, -1)},"${name}":${json}}`;
+}
+
+function legsText(legs: readonly JobLeg[]): string {
+  const text = legTexts.get(legs) ?? JSON.stringify(legs.map(writeLeg));
+  legTexts.set(legs, text);
   return text;
 }
 
 /** Reads a job. The error says what is wrong with it; such a job can never be delivered. */
 export function decodeJob(text: unknown): Result<Job, string> {
   if (typeof text !== 'string') return err('not text');
-  const lines = text.split('\n');
+  const [head = '', ...bodies] = text.split('\n') as [string, ...Sealed[]];
+  const known = headers.get(head);
+  const header = known ? ok(known) : readHeader(head);
+  if (!header.ok) return header;
+  if (!known) headers.set(head, header.value, head.length);
+  let next = 0;
+  const bundles = header.value.bundles.map(({ messages, ...bundle }): Bundle => {
+    const start = next;
+    next += messages;
+    return { ...bundle, bodies: bodies.slice(start, next) };
+  });
+  if (next !== bodies.length) return err('the number of bodies is not what the header says');
+  return ok({ ...header.value.job, bundles });
+}
+
+function readHeader(text: string): Result<Header, string> {
   let header: JsonValue;
   try {
-    header = JSON.parse(lines[0] ?? '') as JsonValue;
+    header = JSON.parse(text) as JsonValue;
   } catch {
     return err('header is not JSON');
   }
@@ -133,25 +173,21 @@ export function decodeJob(text: unknown): Result<Job, string> {
   if (!isGuid(guid) || !isAddress(address) || !isGuid(maxGuid)) return err('from is not a node');
   if (!isCount(tries)) return err('tries is not a count');
   if (!Array.isArray(bundles)) return err('bundles is not a list');
-  const decoded: Bundle[] = [];
-  let next = 1;
-  for (const item of bundles as readonly JsonValue[]) {
-    const bundle = readBundle(item, lines, next);
-    if (!bundle) return err('a bundle is malformed');
-    decoded.push(bundle);
-    next += bundle.bodies.length;
-  }
-  if (next !== lines.length) return err('the number of bodies is not what the header says');
-  return ok({ network, from: { guid, address, maxGuid }, bundles: decoded, tries });
+  const read = (bundles as readonly JsonValue[]).map(readBundle);
+  if (read.includes(null)) return err('a bundle is malformed');
+  return ok({
+    job: { network, from: { guid, address, maxGuid }, tries },
+    bundles: read.filter((bundle) => bundle !== null),
+  });
 }
 
-function readBundle(value: JsonValue, lines: readonly string[], start: number): Bundle | null {
+function readBundle(value: JsonValue): Header['bundles'][number] | null {
   if (!isObject(value)) return null;
   const { messages, hops, attempt, legs, without = [] } = value;
   if (!Array.isArray(without) || without.length > FAILOVERS_MAX || !(without as readonly JsonValue[]).every(isGuid))
     return null;
   if (!isCount(messages) || !isCount(hops) || !isCount(attempt) || !Array.isArray(legs)) return null;
-  if (messages === 0 || start + messages > lines.length || legs.length > JOB_LEGS_MAX) return null;
+  if (messages === 0 || legs.length > JOB_LEGS_MAX) return null;
   const read: JobLeg[] = [];
   for (const leg of legs as readonly JsonValue[]) {
     if (!Array.isArray(leg)) return null;
@@ -161,13 +197,7 @@ function readBundle(value: JsonValue, lines: readonly string[], start: number): 
     const outside = publicKey === undefined ? null : { publicKey, isTrusted: trusted === 1 };
     read.push({ to, address, range: { from: first, to: last }, outside });
   }
-  return {
-    bodies: lines.slice(start, start + messages) as Sealed[],
-    legs: read,
-    hops,
-    attempt,
-    without: without as readonly Guid[],
-  };
+  return { messages, legs: read, hops, attempt, without: without as readonly Guid[] };
 }
 
 function writeLeg({ to, address, range, outside }: JobLeg): readonly (string | number)[] {
@@ -189,7 +219,8 @@ function splitLegs(bundle: Bundle): Bundle[] {
       bytes = legBytes(leg);
     }
   }
-  return parts.map((legs) => ({ ...bundle, legs }));
+  // The list itself, where it is whole: its text is known.
+  return parts.length === 1 ? [bundle] : parts.map((legs) => ({ ...bundle, legs }));
 }
 
 /** Upper bound of a leg's JSON: three numbers of ten digits, an address that needs no escapes, a key, punctuation. */

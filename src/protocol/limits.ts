@@ -35,7 +35,7 @@ export const RING_SIZE = GUID_MAX + 1;
 export const MESSAGE_BYTES_MAX = 65_536;
 
 /** Characters of the messages that an isolate keeps decoded (guess: some hundred usual ones, a hundredth of its memory). */
-export const DECODED_CHARS_MAX = 500_000;
+export const DECODED_CHARS_MAX = 2_000_000;
 
 /** What a node keeps of its log to be read over HTTP: lines, and characters of them as JSON. */
 export const LOG_RING_LINES_MAX = 500;
@@ -192,6 +192,15 @@ export const FANOUT_MAX = 1_024;
 export const SETTLE_MS = 1_000;
 
 /**
+ * A busy node hands its own messages over this far apart, all that came meanwhile at once: a job for each was a fifth of what a message took, and a
+ * hundred jobs are all that a batch of the queue holds. Milliseconds (guess: what the consumer rests between two batches).
+ */
+export const LINGER_MS = 250;
+
+/** Messages in one delivery from which a node is busy (guess: some 150 messages/s among 64 nodes, where each takes several times LINGER_MS already). */
+export const BUSY_MESSAGES = 16;
+
+/**
  * Messages a second up to which each is alone, and the most that are remembered, ten seconds of them. Under load they come in batches, further apart
  * the slower all is: a node that took half a second without any for quiet brought its next one itself, and 64 of them at 200 messages/s brought the
  * time to all from 0.4 to 20 s (`npm run soak`). Both guesses; the bare fan-out of docs/speed.md does 25 a second.
@@ -207,6 +216,9 @@ export const JOB_LEGS_MAX = 512;
 
 /** Bytes of legs in one job. */
 export const JOB_LEGS_BYTES_MAX = 50_000;
+
+/** Characters of the headers of jobs that an isolate keeps as it read them (guess: two of each of 256 nodes that are alone with each other). */
+export const JOB_HEADERS_CHARS_MAX = 2_000_000;
 
 /** Bytes of bodies in one handover, unless a single segment has more; what is left goes with the next. */
 export const HANDOVER_BYTES_MAX = 2_000_000;

@@ -96,7 +96,8 @@ export class Mempool {
       this.#nextSeq = Math.max(this.#nextSeq, row.seq + 1);
       const index = decodeIndex(row.index);
       if (!index) damaged(row.seq);
-      this.#keep(row.seq, row.expiresAt, index ?? { at: 0, bytes: 0, items: [] });
+      const { bytes, entries } = index ? readIndex(row.seq, index) : { bytes: 0, entries: [] };
+      this.#keep({ seq: row.seq, expiresAt: row.expiresAt, bytes, entries });
     }
   }
 
@@ -267,18 +268,19 @@ export class Mempool {
 
   #store(batch: readonly Arrival[], bytes: number, now: Millis, dropping?: (entry: Entry) => void): number {
     const seq = this.#nextSeq;
-    const items = batch.map(({ message, range, hops, idempotencyKey, from }): IndexItem => [
-      message.id,
-      message.content.expiresAt,
+    const items = batch.map(({ message: { id, content }, range, hops, idempotencyKey, from }): IndexItem => [
+      id,
+      content.expiresAt,
       hops,
       range.from,
       range.to,
       idempotencyKey,
-      message.content.broadcastAt,
-      message.content.originator.guid,
+      content.broadcastAt,
+      content.originator.guid,
       from,
     ]);
-    const expiresAt = Math.max(...batch.map(({ message }) => message.content.expiresAt));
+    let expiresAt = 0;
+    for (const { message } of batch) expiresAt = Math.max(expiresAt, message.content.expiresAt);
     const bodies = batch.map(({ message }) => message.sealed);
     const index: SegmentIndex = { at: now, bytes, items };
     const row = { seq, expiresAt, index: JSON.stringify(index), body: bodies.join('\n') };
@@ -288,33 +290,30 @@ export class Mempool {
       this.#forget(expired, dropping);
     } else this.#table.append(row);
     this.#nextSeq = seq + 1;
-    this.#keep(seq, expiresAt, index);
+    const entries = batch.map(({ message: { id, content }, range, hops, idempotencyKey, from }, position): Entry => ({
+      id,
+      seq,
+      position,
+      broadcastAt: content.broadcastAt,
+      expiresAt: content.expiresAt,
+      receivedAt: now,
+      hops,
+      range,
+      idempotencyKey,
+      originator: content.originator.guid,
+      from,
+    }));
+    this.#keep({ seq, expiresAt, bytes, entries });
     this.#remember(seq, bodies);
     return seq;
   }
 
-  #keep(seq: number, expiresAt: Millis, index: SegmentIndex): void {
-    const entries = index.items.map(
-      ([id, expires, hops, from, to, idempotencyKey, at, by, sender], position): Entry => ({
-        id,
-        seq,
-        position,
-        broadcastAt: at ?? index.at,
-        expiresAt: expires,
-        receivedAt: index.at,
-        hops,
-        range: { from, to },
-        idempotencyKey,
-        originator: by ?? null,
-        from: sender ?? null,
-      }),
-    );
-    const segment = { seq, expiresAt, bytes: index.bytes, entries };
-    this.#segments.set(seq, segment);
+  #keep(segment: Segment): void {
+    this.#segments.set(segment.seq, segment);
     this.#byExpiry.push(segment);
     this.#compared = null;
-    this.#bytes += index.bytes;
-    for (const entry of entries) {
+    this.#bytes += segment.bytes;
+    for (const entry of segment.entries) {
       this.#entries.set(entry.id, entry);
       if (entry.idempotencyKey !== null) this.#byKey.set(entry.idempotencyKey, entry);
     }
@@ -329,6 +328,25 @@ export class Mempool {
       this.#recentChars -= charsOf(held);
     }
   }
+}
+
+function readIndex(seq: number, { at, bytes, items }: SegmentIndex): Pick<Segment, 'bytes' | 'entries'> {
+  const entries = items.map(
+    ([id, expiresAt, hops, from, to, idempotencyKey, broadcastAt, originator, sender], position): Entry => ({
+      id,
+      seq,
+      position,
+      broadcastAt: broadcastAt ?? at,
+      expiresAt,
+      receivedAt: at,
+      hops,
+      range: { from, to },
+      idempotencyKey,
+      originator: originator ?? null,
+      from: sender ?? null,
+    }),
+  );
+  return { bytes, entries };
 }
 
 function decodeIndex(text: string): SegmentIndex | null {

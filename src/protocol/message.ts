@@ -12,7 +12,7 @@ import {
 } from './limits.ts';
 import { Recent } from './recent.ts';
 import { seal, unseal, type Sealed } from './seal.ts';
-import { isSignature } from './signed-text.ts';
+import { isSignature, SIGNATURE_CHARS } from './signed-text.ts';
 import {
   err,
   ok,
@@ -99,6 +99,11 @@ export function composeMessage(content: MessageContent, nonce: number): Result<D
  */
 const decoded = new Recent<Message>(DECODED_CHARS_MAX);
 
+/** What a message is kept under: its signature, so that not all of its text is hashed at each look. */
+function keyOf(sealed: string): string {
+  return sealed.slice(0, SIGNATURE_CHARS);
+}
+
 /** A message of its draft and the originator's signature. */
 export function sealMessage({ id, body, content }: Draft, signature: string): Message {
   const sealed = seal(body, signature);
@@ -107,7 +112,7 @@ export function sealMessage({ id, body, content }: Draft, signature: string): Me
 
 /** Has a message that was made here known to those who will read it in the same isolate. */
 export function rememberMessage(message: Message): void {
-  decoded.set(message.sealed, message);
+  decoded.set(keyOf(message.sealed), message, message.sealed.length);
 }
 
 /**
@@ -115,7 +120,8 @@ export function rememberMessage(message: Message): void {
  * `now` in milliseconds.
  */
 export function decodeMessage(text: string, network: string, now: Millis): Result<Message, Rejection> {
-  const known = decoded.get(text);
+  const found = decoded.get(keyOf(text));
+  const known = found?.sealed === text ? found : undefined;
   const read = known ? ok(known) : decodeText(text);
   if (!read.ok) return read;
   const { content } = read.value;
@@ -123,7 +129,7 @@ export function decodeMessage(text: string, network: string, now: Millis): Resul
   if (content.broadcastAt > now + CLOCK_SKEW_MS_MAX) {
     return err({ reason: 'from-the-future', broadcastAt: content.broadcastAt });
   }
-  decoded.set(text, read.value);
+  if (!known) decoded.set(keyOf(text), read.value, text.length);
   return read;
 }
 

@@ -2,6 +2,7 @@
 // anew: nothing but some counts and calls under way is lost. That is what eviction does.
 import type { ProtocolConfig } from './config.ts';
 import type { Counters } from './counters.ts';
+import { Cuts } from './cuts.ts';
 import { Departed } from './departed.ts';
 import { logged, type Effect } from './effects.ts';
 import { Handling } from './handling.ts';
@@ -111,15 +112,19 @@ export class NodeState {
   /** Stored peers could not be read: they are asked for again. */
   rosterDamaged = false;
   readonly pace = new Pace();
+  readonly cuts = new Cuts();
   handover: PendingHandover | null = null;
   handoverFailures = 0;
   /** When the queue last took a handover. */
   handedOverAt: Millis = -Infinity;
   /** A `settle` will come. */
   settlesLater = false;
+  /** A `lingered` will come. */
+  lingers = false;
   #membership: Membership | null;
   #settled: number;
   #notedSettled: number;
+  #isSettledNoted = false;
   #leftAt: Millis | null;
   #refuted: Refuted;
   #seenGuid: Guid;
@@ -143,7 +148,7 @@ export class NodeState {
     this.nonces = new Nonces(store.nonces);
     this.handling = new Handling(store.meta);
     this.#membership = readMembership(store.meta.get(MEMBERSHIP_KEY));
-    this.#settled = readNumber(store.meta.get(SETTLED_KEY)) ?? 0;
+    this.#settled = Math.max(readNumber(store.meta.get(SETTLED_KEY)) ?? 0, ...store.notes().map(settledIn));
     this.#notedSettled = this.#settled;
     this.#leftAt = readNumber(store.meta.get(LEFT_KEY));
     const [until = null, pause = null] = (store.meta.get(REFUTED_KEY) ?? '').split(' ').map(readNumber);
@@ -221,6 +226,19 @@ export class NodeState {
     this.#settled = seq;
   }
 
+  /** How far it has come went along with a row that was written anyway. */
+  settledNoted(seq: number): void {
+    this.#isSettledNoted = true;
+    this.#notedSettled = seq;
+  }
+
+  /** Whether that has happened since this was last asked: it will again, where messages go on coming. */
+  takeSettledNoted(): boolean {
+    const was = this.#isSettledNoted;
+    this.#isSettledNoted = false;
+    return was;
+  }
+
   /** Has that survive a wake: a row, where there is something to note. */
   noteSettled(): void {
     if (this.#notedSettled === this.#settled) return;
@@ -240,6 +258,16 @@ function readMembership(text: string | null): Membership | null {
   if (text === null) return null;
   const stored = JSON.parse(text) as Membership;
   return { ...stored, certificate: stored.certificate ?? null, networkKey: stored.networkKey ?? null };
+}
+
+/** How far the node had come when it wrote a note; 0 where a note tells nothing of it. */
+function settledIn(note: string): number {
+  try {
+    const { settled } = (JSON.parse(note) ?? {}) as { settled?: unknown };
+    return Number.isSafeInteger(settled) ? (settled as number) : 0;
+  } catch {
+    return 0;
+  }
 }
 
 function readNumber(text: string | null): number | null {

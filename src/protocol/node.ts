@@ -14,7 +14,7 @@ import {
 } from './effects.ts';
 import { onEvents } from './events.ts';
 import { expire } from './expiry.ts';
-import { handedOver, handOver, handoverFailed, receive, settle, undeliverable } from './forwarding.ts';
+import { handedOver, handOver, handoverFailed, settle, undeliverable } from './forwarding.ts';
 import { callHandler, handled, handlerFailed } from './handling.ts';
 import { comeBack, leave, leftRound } from './leaving.ts';
 import {
@@ -31,6 +31,7 @@ import {
 import type { Message } from './message.ts';
 import { originate } from './originating.ts';
 import { probeAnswered, probeFailed, probeRefused, reached } from './probing.ts';
+import { receive } from './receiving.ts';
 import type { TimerKind } from './store.ts';
 
 /** An alarm that is later than this is a sign that the node itself is not well (guess). */
@@ -86,19 +87,8 @@ function react(context: Context, input: Input): Handled {
     }
     case 'return':
       return silently(comeBack(context));
-    case 'deliver': {
-      // Not answered: whoever sent it turns to the next.
-      if (state.leftAt !== null) return silently([]);
-      const { outcomes, fresh, repeated, effects } = receive(context, input.deliveries, input.bringer);
-      // Before the legs are computed: a delegate must know the members that the message tells of.
-      const events = onEvents(context, fresh);
-      const lookUp = input.bringer?.checks.includes('unknown-originator') ? lookUpAt(context, input.bringer.guid) : [];
-      const sync = [...(input.newest ? catchUp(context, input.newest) : []), ...lookUp];
-      return {
-        reply: { type: 'delivered', outcomes, repeated },
-        effects: [...effects, ...events, ...sync, summary(outcomes, fresh)],
-      };
-    }
+    case 'deliver':
+      return deliver(context, input);
     case 'sync-asked': {
       const { answer, effects } = syncAsked(context, input.request, input.caller);
       return { reply: { type: 'sync', answer }, effects };
@@ -122,7 +112,9 @@ function react(context: Context, input: Input): Handled {
     case 'handed-over':
       return silently(handedOver(context, input.id));
     case 'settle':
-      settle(context);
+      return silently(settle(context, input.isLast));
+    case 'lingered':
+      state.lingers = false;
       return silently([]);
     case 'handover-failed':
       return silently(handoverFailed(context, input.id, input.reason));
@@ -133,6 +125,20 @@ function react(context: Context, input: Input): Handled {
     case 'undeliverable':
       return silently(undeliverable(context, input.legs, input.reason));
   }
+}
+
+function deliver(context: Context, input: Extract<Input, { type: 'deliver' }>): Handled {
+  // Not answered: whoever sent it turns to the next.
+  if (context.state.leftAt !== null) return silently([]);
+  const { outcomes, fresh, repeated, effects } = receive(context, input.deliveries, input.bringer);
+  // Before the legs are computed: a delegate must know the members that the message tells of.
+  const events = onEvents(context, fresh);
+  const lookUp = input.bringer?.checks.includes('unknown-originator') ? lookUpAt(context, input.bringer.guid) : [];
+  const sync = [...(input.newest ? catchUp(context, input.newest) : []), ...lookUp];
+  return {
+    reply: { type: 'delivered', outcomes, repeated },
+    effects: [...effects, ...events, ...sync, summary(outcomes, fresh)],
+  };
 }
 
 /** A member without a sync timer would never speak again: whatever lost it, a wake brings it back. */

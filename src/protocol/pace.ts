@@ -10,6 +10,7 @@ export class Pace {
   #at: Millis = -Infinity;
   /** Before a node has taken anything nothing is known: what it finds unsent when it wakes is no message that just came. */
   #isAlone = false;
+  #isBusy = false;
 
   /** Messages were stored. */
   note(count: number, now: Millis): void {
@@ -21,13 +22,27 @@ export class Pace {
     this.#at = Math.max(this.#at, now);
   }
 
+  /** Messages were brought: many at once, or not. */
+  noteBrought(isMany: boolean): void {
+    this.#isBusy = isMany;
+  }
+
+  /** Whether messages last came in numbers: each of them has waited for others. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
   /**
    * Whether a handover is of one message that came alone, and begins its way here: the only chain of calls that it makes longer is from
    * a request to its originator to the others, never one from node to node.
    */
   isAlone(handover: readonly Bundle[]): boolean {
     const [first, ...others] = handover;
-    const isFirstHop = first?.hops === 1 && first.attempt === 0 && first.without.length === 0;
-    return this.#isAlone && isFirstHop && first.bodies.length === 1 && others.length === 0;
+    return this.#isAlone && first?.bodies.length === 1 && others.length === 0 && isFirstHop(first);
   }
+}
+
+/** Whether messages begin their way here, and nothing of it has failed before. */
+export function isFirstHop({ hops, attempt, without }: Bundle): boolean {
+  return hops === 1 && attempt === 0 && without.length === 0;
 }

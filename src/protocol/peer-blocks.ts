@@ -28,6 +28,7 @@ export class PeerBlocks {
   readonly #blocks: PeerBlock[] = [];
   #size = 0;
   #changes = 0;
+  #writes = 0;
 
   get size(): number {
     return this.#size;
@@ -36,6 +37,11 @@ export class PeerBlocks {
   /** How often a GUID came or went: what depends on the GUIDs alone is as it was as long as this is. */
   get changes(): number {
     return this.#changes;
+  }
+
+  /** How often a record was changed, came or went. */
+  get writes(): number {
+    return this.#writes;
   }
 
   /** The peer with the lowest GUID. */
@@ -54,6 +60,7 @@ export class PeerBlocks {
   }
 
   set(guid: Guid, peer: Peer): void {
+    this.#writes++;
     const number = numberOf(guid);
     const index = this.#indexOf(number);
     const block = this.#blocks[index];
@@ -71,6 +78,7 @@ export class PeerBlocks {
   }
 
   delete(guid: Guid): void {
+    this.#writes++;
     const number = numberOf(guid);
     const index = this.#indexOf(number);
     const block = this.#blocks[index];
@@ -83,6 +91,7 @@ export class PeerBlocks {
 
   /** Takes in a block as it was stored. */
   adopt(block: PeerBlock): void {
+    this.#writes++;
     const index = this.#indexOf(block.number);
     const before = this.inBlock(block.number).length;
     this.#blocks.splice(index, before > 0 ? 1 : 0, block);

@@ -59,6 +59,11 @@ export class Roster {
     return this.#peers.size;
   }
 
+  /** Another number whenever a peer's record has changed. */
+  get writes(): number {
+    return this.#peers.writes;
+  }
+
   /** Highest GUID of a peer, 0 without one. */
   get maxGuid(): Guid {
     return this.#peers.last?.guid ?? 0;

@@ -131,7 +131,7 @@ export class LiveNode implements NodeCalls {
   close(): void {
     // Who ends in order has nothing handed over again at the next start.
     this.#attempt(() => {
-      if (this.#driver.state.settlesLater) this.#driver.submit({ type: 'settle' });
+      if (this.#driver.state.settlesLater) this.#driver.submit({ type: 'settle', isLast: true });
     });
     this.#isClosed = true;
     this.#beacon?.close();

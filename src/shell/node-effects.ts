@@ -2,14 +2,14 @@
 import type { JoinFault } from '../api/join-client.ts';
 import type { PeerClient } from '../api/peer-client.ts';
 import type { Driver } from '../protocol/driver.ts';
-import type { Effect, Joined, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
+import type { Effect, Input, Joined, SignedOrigination, SyncTarget } from '../protocol/effects.ts';
 import type { Job } from '../protocol/job.ts';
-import { HANDLER_MS_MAX, SETTLE_MS } from '../protocol/limits.ts';
+import { HANDLER_MS_MAX, LINGER_MS, SETTLE_MS } from '../protocol/limits.ts';
 import type { Draft } from '../protocol/message.ts';
 import { draftOwn } from '../protocol/originating.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
-import type { JsonObject, Result, StoredMessage } from '../protocol/types.ts';
+import type { JsonObject, Millis, Result, StoredMessage } from '../protocol/types.ts';
 import type { TellBeacon } from './beacon-reporter.ts';
 import type { Identity } from './identity.ts';
 import type { Log } from './log.ts';
@@ -85,11 +85,9 @@ export class NodeEffects {
         void this.#host.follow(() => this.#probe(effect));
         return;
       case 'settle-later':
-        void this.#host.follow(async () => {
-          await new Promise((resolve) => void setTimeout(resolve, SETTLE_MS));
-          this.#host.running().submit({ type: 'settle' });
-        });
-        return;
+        return this.#later(SETTLE_MS, { type: 'settle', isLast: false });
+      case 'linger':
+        return this.#later(LINGER_MS, { type: 'lingered' });
       case 'handle':
         void this.#host.follow(() => this.#handle(effect.messages, effect.through));
         return;
@@ -97,6 +95,13 @@ export class NodeEffects {
         void this.#host.follow(() => this.#handOver(effect));
         return;
     }
+  }
+
+  #later(ms: Millis, input: Input): void {
+    void this.#host.follow(async () => {
+      await new Promise((resolve) => void setTimeout(resolve, ms));
+      this.#host.running().submit(input);
+    });
   }
 
   async #renewSelf(above: number): Promise<void> {

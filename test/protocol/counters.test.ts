@@ -57,7 +57,7 @@ describe('counters', () => {
     originate(machine);
     handOver(machine);
     expect(counts()).toEqual([2, 2, 1]);
-    machine.submit({ type: 'settle' });
+    machine.submit({ type: 'settle', isLast: false });
     machine.reload();
     expect(counts()).toEqual([2, 4, 1]);
   });
@@ -134,7 +134,7 @@ describe('counters', () => {
       () => originate(machine),
       () => machine.round(),
       () => handOver(machine),
-      () => machine.submit({ type: 'settle' }),
+      () => machine.submit({ type: 'settle', isLast: false }),
       () => machine.submit({ type: 'reached', guid: 1 }),
       () => (machine.now += SETTLE_MS),
       () => (machine.now += 600_000),

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { DeliveryCheck, Outcome } from '../../src/protocol/effects.ts';
+import type { DeliveryCheck, Effect, Outcome } from '../../src/protocol/effects.ts';
 import {
   ALONE_PER_SECOND,
   ALONE_REMEMBERED_MAX,
+  BUSY_MESSAGES,
   CLOCK_SKEW_MS_MAX,
   EXTRA_RANGES_MAX,
   HANDOVER_BYTES_MAX,
   HOPS_MAX,
+  LINGER_MS,
   MESSAGES_BURST,
   ORIGINATOR_BURST,
   SETTLE_MS,
@@ -260,7 +262,7 @@ describe('what is handed over', () => {
     }
   });
 
-  it('is noted once in a while under load; a crash before that has it handed over again', () => {
+  it('is noted along with the rows of messages under load; a crash before the next has the last handed over again', () => {
     const machine = new Machine([member(1), member(2)]);
     expect(passOn(machine)).toEqual({ rows: 1, later: 0 });
     for (const later of [1, 0, 0]) {
@@ -268,14 +270,119 @@ describe('what is handed over', () => {
       expect(passOn(machine)).toEqual({ rows: 0, later });
     }
     const loaded = () => new NodeState(machine.store, TEST_CONFIG, machine.state.counters);
-    expect([machine.state.settled, loaded().settled]).toEqual([4, 1]);
-    const before = machine.store.rowsWritten();
-    machine.submit({ type: 'settle' });
-    machine.submit({ type: 'settle' });
-    expect(machine.store.rowsWritten() - before).toBe(1);
+    expect([machine.state.settled, loaded().settled]).toEqual([4, 3]);
+    const settle = () => {
+      const before = machine.store.rowsWritten();
+      const again = only(machine.effectsOf({ type: 'settle', isLast: false }), 'settle-later').length;
+      return { rows: machine.store.rowsWritten() - before, again };
+    };
+    // Rows told of it since the last time, and may go on to.
+    expect(settle()).toEqual({ rows: 0, again: 1 });
+    // None did: it is quiet.
+    expect(settle()).toEqual({ rows: 1, again: 0 });
+    expect(settle()).toEqual({ rows: 0, again: 0 });
     expect(loaded().settled).toBe(4);
     machine.now += SETTLE_MS;
     expect(passOn(machine)).toEqual({ rows: 1, later: 0 });
+  });
+
+  it('is noted at the end of a node, also where rows told of what went before', () => {
+    const machine = new Machine([member(1), member(2)]);
+    for (let count = 0; count < 3; count++) passOn(machine);
+    machine.submit({ type: 'settle', isLast: true });
+    machine.reload();
+    expect(machine.state.settled).toBe(3);
+  });
+
+  it('goes by who is there now: the ways of the message before are taken only where no peer has changed', () => {
+    const machine = new Machine([1, 2, 3].map((guid) => member(guid)));
+    const ways = () => {
+      const deliveries = [spread(machine)];
+      const [handover] = only(
+        machine.effectsOf({ type: 'deliver', deliveries, newest: null, bringer: null }),
+        'hand-over',
+      );
+      machine.submit({ type: 'handed-over', id: handover?.id ?? 0 });
+      return handover?.jobs.flatMap(({ bundles }) => bundles.flatMap(({ legs }) => legs.map(({ to }) => to)));
+    };
+    expect([ways(), ways()]).toEqual([
+      [3, 2, 1],
+      [3, 2, 1],
+    ]);
+    const legs = [{ to: 2, range: { from: 2, to: 1 }, attempt: 0, without: [], answered: false, ids: [] }];
+    for (let failure = 0; machine.stateOf(2) !== 'ignored' && failure < 10; failure++) {
+      machine.submit({ type: 'undeliverable', legs, reason: 'no answer' });
+      machine.now += 60_000;
+    }
+    expect([machine.stateOf(2), ways()]).toEqual(['ignored', [3, 1]]);
+  });
+
+  describe('of a busy node', () => {
+    const busy = () => {
+      const machine = new Machine([member(1), member(2)]);
+      machine.submit({ type: 'deliver', deliveries: many(machine, BUSY_MESSAGES), newest: null, bringer: null });
+      return machine;
+    };
+    const many = (machine: Machine, count: number) => Array.from({ length: count }, () => machine.delivery());
+    const originate = (machine: Machine) => {
+      const message = machine.message({ originator: { guid: SELF, address: 'x' } });
+      const origination = { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+      return machine.effectsOf({ type: 'originate', originations: [origination] });
+    };
+    const handOver = (machine: Machine, effects: readonly Effect[]) => {
+      const [handover] = only(effects, 'hand-over');
+      if (handover) machine.submit({ type: 'handed-over', id: handover.id });
+      return handover?.jobs.flatMap(({ bundles }) => bundles.flatMap(({ bodies }) => bodies)).length ?? 0;
+    };
+
+    it('waits for more, and goes in one job', () => {
+      const machine = busy();
+      expect(handOver(machine, originate(machine))).toBe(1);
+      machine.now += 1;
+      const second = originate(machine);
+      expect([handOver(machine, second), only(second, 'linger').length]).toEqual([0, 1]);
+      const third = originate(machine);
+      expect([handOver(machine, third), only(third, 'linger').length]).toEqual([0, 0]);
+      machine.now += LINGER_MS;
+      const jobs = machine.state.counters.get('jobs');
+      expect(handOver(machine, machine.effectsOf({ type: 'lingered' }))).toBe(2);
+      expect(machine.state.counters.get('jobs') - jobs).toBe(1);
+      const next = originate(machine);
+      expect([handOver(machine, next), only(next, 'linger').length]).toEqual([0, 1]);
+    });
+
+    it('is handed over by the next life where this one ends meanwhile', () => {
+      const machine = busy();
+      handOver(machine, originate(machine));
+      handOver(machine, originate(machine));
+      machine.reload();
+      expect(handOver(machine, machine.effectsOf({ type: 'wake' }))).toBeGreaterThan(0);
+      expect(machine.state.settled).toBe(machine.state.mempool.lastSeq);
+    });
+
+    it.each([
+      ['after a pause', (machine: Machine) => void (machine.now += LINGER_MS)],
+      [
+        'when messages come one by one again',
+        (machine: Machine) => {
+          machine.submit({ type: 'deliver', deliveries: many(machine, 1), newest: null, bringer: null });
+        },
+      ],
+    ])('does not wait %s', (_when, change) => {
+      const machine = busy();
+      handOver(machine, originate(machine));
+      change(machine);
+      expect(handOver(machine, originate(machine))).toBe(1);
+    });
+
+    it('takes nothing else along with it: what is passed on goes at once', () => {
+      const machine = busy();
+      handOver(machine, originate(machine));
+      const deliveries = [...many(machine, BUSY_MESSAGES), spread(machine)];
+      expect(handOver(machine, machine.effectsOf({ type: 'deliver', deliveries, newest: null, bringer: null }))).toBe(
+        1,
+      );
+    });
   });
 
   it('goes to peers outside in jobs of their own', () => {

@@ -300,6 +300,21 @@ describe('jobs', () => {
     }
   });
 
+  it('with more or fewer messages than their header says are none, also where the header was read before', () => {
+    const bodies = ['a', 'b'].map((name) => seal(toCanonical({ name }), NO_SIGNATURE));
+    const bundle = { bodies, legs: legs(2), hops: 1, attempt: 0, without: [] };
+    const encoded = encodeJob({ network: 'test', from, bundles: [bundle], tries: 0 });
+    const [head = '', first = '', second = ''] = encoded.split('\n');
+    for (const lines of [[first], [first, second, first], []]) {
+      expect(decodeJob([head, ...lines].join('\n'))).toMatchObject({ ok: false });
+      const other = { ...bundle, bodies: bodies.toReversed() };
+      expect(decodeJob([head, second, first].join('\n'))).toEqual({
+        ok: true,
+        value: { network: 'test', from, bundles: [other], tries: 0 },
+      });
+    }
+  });
+
   it('that are none are told from those that are', () => {
     fc.assert(fc.property(fc.oneof(fc.anything(), fc.json()), (anything) => !decodeJob(anything).ok));
   });

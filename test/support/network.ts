@@ -7,6 +7,7 @@ import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
 import { logEntry, type LogEntry } from '../../src/protocol/log-line.ts';
 import { draft, draftOwn } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
+import { BUSY_MESSAGES } from '../../src/protocol/limits.ts';
 import { sealMessage } from '../../src/protocol/message.ts';
 import { readPage } from '../../src/protocol/reading.ts';
 import { seal } from '../../src/protocol/seal.ts';
@@ -31,6 +32,7 @@ export const TEST_CONFIG: ProtocolConfig = {
   syncJitterMs: 30_000,
   hostedPrefix: 'local:/n/',
   hasHandler: false,
+  busyMessages: BUSY_MESSAGES,
 };
 
 /** Deterministic numbers in [0, 1) (mulberry32). */
@@ -242,7 +244,9 @@ export class TestNetwork {
       case 'handle':
         throw new Error('these nodes have no handler');
       case 'settle-later':
-        return this.#later(() => void driver.submit({ type: 'settle' }));
+        return this.#later(() => void driver.submit({ type: 'settle', isLast: false }));
+      case 'linger':
+        return this.#later(() => void driver.submit({ type: 'lingered' }));
       case 'hand-over':
         this.#later(() => {
           if (this.queueRefuses) return driver.submit({ type: 'handover-failed', id: effect.id, reason: 'refused' });
