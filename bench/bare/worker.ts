@@ -24,8 +24,9 @@ export class Leaf extends DurableObject<BareEnv> {
   }
 }
 
-/** The longest rest of the hub that batches for all, milliseconds: that of src/queue/consumer.ts. */
-const REST_MS_MAX = 250;
+/** How the hub that batches for all rests, as src/queue/consumer.ts does: per time worked, and a batch with its rest at most, milliseconds. */
+const REST_PER_WORK = 1.5;
+const PERIOD_MS_MAX = 400;
 
 /** A node as an originator; node 0 is the one that batches for all. */
 export class Hub extends DurableObject<BareEnv> {
@@ -55,7 +56,8 @@ export class Hub extends DurableObject<BareEnv> {
     const began = Date.now();
     const at = Math.max(0, ...(await Promise.all(leaves.map((leaf) => leaf.take(bodies)))));
     // It answers before it rests.
-    if (from === 0 && bodies.length > 1) this.#rest = sleep(Math.min(REST_MS_MAX, Date.now() - began));
+    const worked = Date.now() - began;
+    if (from === 0 && bodies.length > 1) this.#rest = sleep(Math.min(REST_PER_WORK * worked, PERIOD_MS_MAX - worked));
     return at;
   }
 }

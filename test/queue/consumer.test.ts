@@ -123,7 +123,8 @@ describe('the rest after a batch', () => {
 
   it('is half as long again as the batch took, within bounds, so that under load more messages share a call and a row', async () => {
     expect(await after(2, 40)).toEqual([60]);
-    expect(await after(99, 4_000)).toEqual([250]);
+    expect(await after(99, 200)).toEqual([200]);
+    expect(await after(99, 390)).toEqual([10]);
   });
 
   it('looks at messages, not at jobs: one for many targets is several, and many may be one', async () => {
@@ -136,6 +137,8 @@ describe('the rest after a batch', () => {
     expect(await after(1, 40)).toEqual([]);
     expect(await after(100, 40)).toEqual([]);
     expect(await after(2, 0)).toEqual([]);
+    // Enough has come meanwhile.
+    expect(await after(99, 4_000)).toEqual([]);
   });
 
   it('is none towards peers outside, whose calls take long as it is', async () => {
