@@ -34,7 +34,7 @@ export const RING_SIZE = GUID_MAX + 1;
 /** Canonical body of a message, UTF-8 bytes. With legs it must fit into one queue message (guess: roomy for events). */
 export const MESSAGE_BYTES_MAX = 65_536;
 
-/** Characters of the messages that an isolate keeps decoded (guess: some hundred usual ones, a hundredth of its memory). */
+/** Characters of the messages that an isolate keeps decoded (guess: more than a thousand usual ones, as a second of load brings; decoded a twentieth of its memory). */
 export const DECODED_CHARS_MAX = 2_000_000;
 
 /** What a node keeps of its log to be read over HTTP: lines, and characters of them as JSON. */
@@ -220,7 +220,7 @@ export const JOB_LEGS_MAX = 512;
 /** Bytes of legs in one job. */
 export const JOB_LEGS_BYTES_MAX = 50_000;
 
-/** Characters of the headers of jobs that an isolate keeps as it read them (guess: two of each of 256 nodes that are alone with each other). */
+/** Characters of the headers of jobs that an isolate keeps as it read them (guess: nine of each of 64 nodes of one deployment). */
 export const JOB_HEADERS_CHARS_MAX = 2_000_000;
 
 /** Bytes of bodies in one handover, unless a single segment has more; what is left goes with the next. */

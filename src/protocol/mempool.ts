@@ -290,20 +290,7 @@ export class Mempool {
       this.#forget(expired, dropping);
     } else this.#table.append(row);
     this.#nextSeq = seq + 1;
-    const entries = batch.map(({ message: { id, content }, range, hops, idempotencyKey, from }, position): Entry => ({
-      id,
-      seq,
-      position,
-      broadcastAt: content.broadcastAt,
-      expiresAt: content.expiresAt,
-      receivedAt: now,
-      hops,
-      range,
-      idempotencyKey,
-      originator: content.originator.guid,
-      from,
-    }));
-    this.#keep({ seq, expiresAt, bytes, entries });
+    this.#keep({ seq, expiresAt, ...readIndex(seq, index) });
     this.#remember(seq, bodies);
     return seq;
   }
