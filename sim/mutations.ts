@@ -71,6 +71,20 @@ function neverRollsBack(store: NodeStore): NodeStore {
   };
 }
 
+/** A note tells of the message that it comes with. */
+function notesTooMuch(store: NodeStore): NodeStore {
+  const raised = (note: string) => {
+    const { settled, ...counters } = JSON.parse(note) as { readonly settled: number };
+    return JSON.stringify({ ...counters, settled: settled + 1 });
+  };
+  return { ...store, notes: () => store.notes().map(raised) };
+}
+
+/** What waits for more counts as handed over. */
+function forgetsToWait(_input: Input, state: NodeState): void {
+  if (state.lingers) state.settle(state.mempool.lastSeq);
+}
+
 function dropsTheDead(input: Input, state: NodeState): void {
   for (const guid of named(DEAD_PEER, input)) state.roster.drop(guid);
 }
@@ -135,6 +149,8 @@ export const MUTATIONS: readonly Mutation[] = [
   { name: 'the consumer acknowledges before it delivers', hooks: () => ({ acksFirst: true }) },
   { name: 'what a first attempt left is forgotten', hooks: () => ({ forgetsLeft: true }) },
   { name: 'a first attempt counts as done when it begins', hooks: () => ({ settlesFirst: true }) },
+  { name: 'a message counts as handed over when it is stored', hooks: () => ({ store: notesTooMuch }) },
+  { name: 'what lingers counts as handed over', hooks: () => ({ handled: forgetsToWait }) },
   {
     name: 'a failover forgets the range',
     hooks: () => ({ told: (legs) => legs.map((leg) => ({ ...leg, range: onlyMe(leg.to) })) }),
