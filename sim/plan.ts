@@ -72,7 +72,7 @@ export function drawPlan(random: Random, overrides: Overrides): Plan {
     treeOnly,
     faultsMs: random.between(1, 6) * MINUTE,
     // No run has as many messages at once as make a node busy.
-    config: { ...drawConfig(random, treeOnly), busyMessages: messages % 4 < 2 ? 1 : BUSY_MESSAGES },
+    config: { ...drawConfig(random, treeOnly), busyMessages: messages % 4 === 3 ? 1 : BUSY_MESSAGES },
     crash: rate(0.05),
     downMs: random.pick([1_000, 15_000, 2 * MINUTE]) ?? 1_000,
     commitFails: rate(0.04),

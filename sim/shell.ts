@@ -164,12 +164,12 @@ export class Shell {
     );
   }
 
-  /** Something that the node's own shell does: it ends with the life of the node. */
   #later(node: SimNode, ms: Millis, input: Input): void {
     const { life } = node;
     this.#sim.later(ms, () => node.hear(life, input));
   }
 
+  /** Something that the node's own shell does: it ends with the life of the node. */
   #soon(node: SimNode, run: () => void): void {
     const { life } = node;
     this.#sim.later(1, () => node.life === life && node.accept(run, ignore));

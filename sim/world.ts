@@ -29,6 +29,9 @@ import { Wire } from './wire.ts';
 const CRON_MS = 60_000;
 const LIARS_FROM = 1_000;
 const BURST_MAX = 8;
+
+/** Between two messages of a burst that do not come together: several within LINGER_MS. */
+const BURST_MS = 80;
 const LIES_MAX = 40;
 const APPLICATION_RETRY_MS = 5_000;
 const RETURN_RETRY_MS = 60_000;
@@ -155,7 +158,10 @@ export class World {
       ttlSeconds: random.chance(0.15) ? random.between(1, 120) : null,
       idempotencyKey: random.chance(0.3) ? `key ${this.#wishes}` : null,
     }));
-    if (node) this.#send(node, wishes);
+    if (!node) return;
+    if (this.sim.plan.config.busyMessages > 1) return this.#send(node, wishes);
+    // A busy node has them wait for each other, where they come one by one.
+    for (const [index, wish] of wishes.entries()) this.sim.later(index * BURST_MS, () => this.#send(node, [wish]));
   }
 
   /** One at least stays, whom the leaver knows to be there; half of those who leave come back. */

@@ -35,7 +35,7 @@ export function handOver(context: Context): Effect[] {
     state.settle(throughSeq);
     return closeRepairs(context, rows);
   }
-  if (rows.length === 0 && mayWait(context, full)) return linger(context);
+  if (mayWait(context, full)) return linger(context);
   const { network } = context.config;
   const sender = { guid, address: context.self.address, maxGuid: state.maxGuid };
   const jobs = packJobs(network, sender, lane(full, false));
@@ -74,7 +74,7 @@ function collect(context: Context, guid: Guid): { full: Bundle[]; throughSeq: nu
  * before, what has failed is late, and who has left may end any moment.
  */
 function mayWait({ state, now }: Context, bundles: readonly Bundle[]): boolean {
-  if (!state.pace.isBusy || now - state.handedOverAt >= LINGER_MS || state.leftAt !== null) return false;
+  if (!state.pace.isBusy(now) || now - state.handedOverAt >= LINGER_MS || state.leftAt !== null) return false;
   return bundles.every(isFirstHop);
 }
 

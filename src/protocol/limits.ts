@@ -203,6 +203,9 @@ export const LINGER_MS = 250;
  */
 export const BUSY_MESSAGES = 80;
 
+/** How long it is busy after that, where nobody brings anything more: as long as a load is remembered (guess). Milliseconds. */
+export const BUSY_MS = 10_000;
+
 /**
  * Messages a second up to which each is alone, and the most that are remembered, ten seconds of them. Under load they come in batches, further apart
  * the slower all is: a node that took half a second without any for quiet brought its next one itself, and 64 of them at 200 messages/s brought the

@@ -1,7 +1,7 @@
 // How messages come to a node: one by itself, or one after the other. Every message comes to every node, so what one node sees is what
 // the network does.
 import type { Bundle } from './job.ts';
-import { ALONE_PER_SECOND, ALONE_REMEMBERED_MAX } from './limits.ts';
+import { ALONE_PER_SECOND, ALONE_REMEMBERED_MAX, BUSY_MS } from './limits.ts';
 import type { Millis } from './types.ts';
 
 export class Pace {
@@ -10,7 +10,7 @@ export class Pace {
   #at: Millis = -Infinity;
   /** Before a node has taken anything nothing is known: what it finds unsent when it wakes is no message that just came. */
   #isAlone = false;
-  #isBusy = false;
+  #busyUntil: Millis = -Infinity;
 
   /** Messages were stored. */
   note(count: number, now: Millis): void {
@@ -23,13 +23,13 @@ export class Pace {
   }
 
   /** Messages were brought: many at once, or not. */
-  noteBrought(isMany: boolean): void {
-    this.#isBusy = isMany;
+  noteBrought(isMany: boolean, now: Millis): void {
+    this.#busyUntil = isMany ? now + BUSY_MS : -Infinity;
   }
 
-  /** Whether messages last came in numbers: each of them has waited for others. */
-  get isBusy(): boolean {
-    return this.#isBusy;
+  /** Whether messages last came in numbers, and lately: each of them has waited for others. */
+  isBusy(now: Millis): boolean {
+    return now < this.#busyUntil;
   }
 
   /**

@@ -63,7 +63,7 @@ export function receive(context: Context, deliveries: readonly Delivery[], bring
   });
   keep(context, [...arrivals.values()]);
   if (arrivals.size > 0) stir(context);
-  if (arrivals.size > 0) state.pace.noteBrought(arrivals.size >= context.config.busyMessages);
+  if (arrivals.size > 0) state.pace.noteBrought(arrivals.size >= context.config.busyMessages, now);
   const effects = takeOnRanges(context, repeated);
   // A line a reason, not one a message: a peer must not fill our logs.
   for (const [reason, count] of rejected) {

@@ -4,6 +4,7 @@ import {
   ALONE_PER_SECOND,
   ALONE_REMEMBERED_MAX,
   BUSY_MESSAGES,
+  BUSY_MS,
   CLOCK_SKEW_MS_MAX,
   EXTRA_RANGES_MAX,
   HANDOVER_BYTES_MAX,
@@ -368,11 +369,35 @@ describe('what is handed over', () => {
           machine.submit({ type: 'deliver', deliveries: many(machine, 1), newest: null, bringer: null });
         },
       ],
+      [
+        'when nobody has brought anything for long',
+        (machine: Machine) => {
+          machine.now += BUSY_MS;
+          handOver(machine, originate(machine));
+        },
+      ],
     ])('does not wait %s', (_when, change) => {
       const machine = busy();
       handOver(machine, originate(machine));
       change(machine);
       expect(handOver(machine, originate(machine))).toBe(1);
+    });
+
+    it('does not wait where it leaves: it may end any moment', () => {
+      const machine = busy();
+      handOver(machine, originate(machine));
+      const message = machine.message({ originator: { guid: SELF, address: 'x' } });
+      const farewell = { data: message.content.data, ttlSeconds: null, idempotencyKey: null, message };
+      expect(handOver(machine, machine.effectsOf({ type: 'leave', farewell }))).toBeGreaterThan(0);
+    });
+
+    it('does not wait where a failure is to be made good: it goes along', () => {
+      const machine = busy();
+      handOver(machine, originate(machine));
+      const { id } = machine.state.mempool.entriesOf(machine.state.mempool.lastSeq)[0] ?? { id: '' };
+      originate(machine);
+      const leg = { to: 2, range: { from: 2, to: 0 }, attempt: 0, without: [], answered: false, ids: [id] };
+      expect(handOver(machine, machine.effectsOf({ type: 'undeliverable', legs: [leg], reason: 'no answer' }))).toBe(2);
     });
 
     it('takes nothing else along with it: what is passed on goes at once', () => {
