@@ -37,6 +37,9 @@ export const MESSAGE_BYTES_MAX = 65_536;
 /** Characters of the messages that an isolate keeps decoded (guess: more than a thousand usual ones, as a second of load brings; decoded a twentieth of its memory). */
 export const DECODED_CHARS_MAX = 2_000_000;
 
+/** Characters of the member records that an isolate keeps for its nodes to share (guess: some six thousand; a thirtieth of its memory). */
+export const RECORDS_CHARS_MAX = 4_000_000;
+
 /** What a node keeps of its log to be read over HTTP: lines, and characters of them as JSON. */
 export const LOG_RING_LINES_MAX = 500;
 export const LOG_RING_CHARS_MAX = 262_144;

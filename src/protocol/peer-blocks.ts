@@ -3,6 +3,7 @@
 import { isAddress, isGuid } from './message.ts';
 import type { TextRow } from './store.ts';
 import { RING_SIZE } from './limits.ts';
+import { sharing, textOfMember } from './shared-records.ts';
 import type { Guid, Peer, PeerState, Range } from './types.ts';
 
 /** GUIDs in one stored row: about 40 KB at 600 bytes each, far below the 2 MB of a row. */
@@ -176,19 +177,16 @@ export function numberOf(guid: Guid): number {
   return Math.floor(guid / BLOCK_SIZE);
 }
 
-/** Text of a stored row. Records never change, so each is written once: of a block's sixty-four hardly ever more than one is new. */
+/** Text of a stored row. */
 export function writeBlock(peers: readonly Peer[]): string {
   return `[${peers.map(textOf).join()}]`;
 }
 
-const texts = new WeakMap<Peer, string>();
-
+/** What the peer says of itself was written before, of a block's sixty-four hardly ever more than one is new. */
 function textOf(peer: Peer): string {
-  const known = texts.get(peer);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(peer);
-  texts.set(peer, text);
-  return text;
+  const { state, lastSeen, failures, troubledSince, proved, since } = peer;
+  const opinion = JSON.stringify({ state, lastSeen, failures, troubledSince, proved, since });
+  return `${textOfMember(peer).slice(0, -1)},${opinion.slice(1)}`;
 }
 
 /** Reads a stored row, checking what the code depends on; null where it is damaged. */
@@ -205,7 +203,7 @@ export function readBlock({ id, body }: TextRow): PeerBlock | null {
         Number.isFinite(peer.certificate?.expiresAt) &&
         STATES.some((state) => state === peer.state),
     );
-    return sound ? makeBlock(id, peers as Peer[]) : null;
+    return sound ? makeBlock(id, (peers as Peer[]).map(sharing)) : null;
   } catch {
     return null;
   }

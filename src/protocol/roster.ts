@@ -4,6 +4,7 @@ import { Departed } from './departed.ts';
 import { DROPPED_MAX, MEMBERS_PAGE_MAX, ROSTER_MEMBERS_MAX, SYNC_INTERVALS_MAX } from './limits.ts';
 import { isNewer, isRenewed, pickMember } from './member.ts';
 import { numberOf, PeerBlocks, readBlock, writeBlock, type BlockReader } from './peer-blocks.ts';
+import { sharing } from './shared-records.ts';
 import type { TextTable } from './store.ts';
 import type { Doubt, Interval } from './sync.ts';
 import { down } from './tree.ts';
@@ -364,7 +365,7 @@ export class Roster {
 
   #write(peer: Peer): void {
     this.#dirty.add(numberOf(peer.guid));
-    this.#keep(peer);
+    this.#keep(sharing(peer));
   }
 
   #keep(peer: Peer): void {
