@@ -3,6 +3,7 @@ import { bundleWorker, startLocalNetwork, type LocalNetwork, type RuntimeLine } 
 import { freePort } from '../src/cli/ports.ts';
 import { basesOf, eventually, inParallel, TOKEN, type Hosted } from './network.ts';
 import { statusAt } from './places.ts';
+import { isTrouble } from './trouble.ts';
 
 export interface Deployment extends LocalNetwork, Hosted {
   readonly trouble: readonly string[];
@@ -30,16 +31,12 @@ export const NEIGHBOURLY: Readonly<Record<string, string>> = {
   BEACON: 'off',
 };
 
-/** workerd says so where a wake did what an alarm was due for, and set the next one, right before it rang: seen while many join on a busy machine. */
-const OVERTAKEN = /alarm handler canceled with requestScheduledAlarm/;
-
 /** Starts one; its nodes join on its first cron. */
 export async function startDeployment(options: DeploymentOptions): Promise<Deployment> {
   const { nodes, storageDir, boot } = options;
   const trouble: string[] = [];
   const onLog = ({ text }: RuntimeLine) => {
-    if (OVERTAKEN.test(text)) return;
-    if (!text.startsWith('{') || /"level":"(ERROR|CRITICAL)"/.test(text)) trouble.push(text);
+    if (isTrouble(text)) trouble.push(text);
   };
   const host = '127.0.0.1';
   const port = options.port ?? (await freePort(host, 0));

@@ -8,6 +8,7 @@ import {
 } from '../src/cli/local-network.ts';
 import { metricsOf } from '../src/cli/metrics-text.ts';
 import { freePort } from '../src/cli/ports.ts';
+import { isTrouble } from './trouble.ts';
 
 export const TOKEN = 'token-of-a-local-measurement';
 
@@ -33,7 +34,7 @@ export interface Hosted {
 export interface Measured extends LocalNetwork, Hosted {
   /** Milliseconds from the start of workerd until everybody knows everybody. */
   readonly startMs: number;
-  /** What the runtime printed beside log lines, and lines of level ERROR and CRITICAL. */
+  /** Lines that nothing should have written (`isTrouble`). */
   readonly trouble: readonly string[];
 }
 
@@ -65,7 +66,7 @@ export async function startMeasured(
   const bundle = await bundling;
   const trouble: string[] = [];
   const onLog = ({ text }: RuntimeLine) => {
-    if (!text.startsWith('{') || /"level":"(ERROR|CRITICAL)"/.test(text)) trouble.push(text);
+    if (isTrouble(text)) trouble.push(text);
   };
   const started = performance.now();
   const listenOn = port ?? (await freePort('127.0.0.1', 0));
