@@ -130,13 +130,12 @@ export class IdempotencyCheck implements Check {
   }
 
   committed(node: SimNode, input: Input, reply: Reply): void {
-    if (input.type !== 'originate' || reply.type !== 'originated') return;
-    for (const [index, result] of reply.results.entries()) {
+    if (input.type !== 'originate' || reply.type !== 'originated' || !reply.taken.ok) return;
+    for (const [index, { id }] of reply.taken.value.entries()) {
       const origination = input.originations[index];
-      if (!result.ok || !origination || origination.idempotencyKey === null) continue;
+      if (!origination || origination.idempotencyKey === null) continue;
       const key = `${node.slot} ${origination.idempotencyKey}`;
       const known = this.#byKey.get(key);
-      const { id } = result.value;
       if (known && known.expiresAt > node.now && known.id !== id) {
         this.#sim.violate('a key is one message', `node ${node.slot} sent ${id.slice(0, 12)} for a key that was used`);
       }

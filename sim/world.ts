@@ -214,10 +214,10 @@ export class World {
     sim.later(sim.latency(), () => {
       const reply = node.life === life && node.isUp ? node.submit({ type: 'originate', originations }) : null;
       if (reply?.type !== 'originated' || sim.hits(sim.plan.loss)) return again();
-      for (const [index, result] of reply.results.entries()) {
+      for (const [index, { id }] of reply.taken.ok ? reply.taken.value.entries() : []) {
         const made = originations[index];
         // With a key it may be the message of an earlier try, whose answer nobody heard.
-        if (result.ok && made) this.#accepted(node, result.value.id, made);
+        if (made) this.#accepted(node, id, made);
       }
     });
   }

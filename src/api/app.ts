@@ -9,6 +9,7 @@ import { commonRoutes } from './common-routes.ts';
 import type { ApiConfig, ApiEnv, ApiLog, ApiOptions, BeaconEnv, BootEnv, NodeApiOptions, NodeEnv } from './env.ts';
 import { leaveRoutes } from './leave-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
+import { originateRoutes } from './originate-routes.ts';
 import { documentEndpoint } from './openapi.ts';
 import type { Gateways, NodeGateway } from './ports.ts';
 import { errorHandler, notFoundHandler, ProblemError } from './problem.ts';
@@ -82,7 +83,7 @@ function frame(config: ApiConfig, log: ApiLog, nameOf: (path: string) => string)
 
 /** All that a node of the ring answers. */
 function mountNode(app: Hono<ApiEnv>, base: string, config: ApiConfig, log: ApiLog): void {
-  const ofNode = [...nodeRoutes(config), ...streamRoutes(config), ...leaveRoutes];
+  const ofNode = [...nodeRoutes(config), ...originateRoutes(), ...streamRoutes(config), ...leaveRoutes];
   app.route(base, mount(commonRoutes, config, log));
   app.route(base, mount(ofNode, config, log));
   app.route(base, mount([documentEndpoint([...commonRoutes, ...ofNode])], config, log));

@@ -14,12 +14,12 @@ const CHARSET_UTF_8 = /^charset="?utf-?8"?$/i;
 
 /**
  * Reads the body. Throws 415 for another type, charset or encoding; 413 over BODY_BYTES_MAX, whatever Content-Length
- * says; 400 for what is not strict JSON in UTF-8.
+ * says; 400 for what is not strict JSON in UTF-8, or nested deeper than `depthMax`.
  */
-export async function readJson(c: Context<ApiEnv>): Promise<unknown> {
+export async function readJson(c: Context<ApiEnv>, depthMax = BODY_DEPTH_MAX): Promise<unknown> {
   requireJson(c);
   const text = decode(await readBody(c));
-  const scanned = scanJson(text, { depthMax: BODY_DEPTH_MAX });
+  const scanned = scanJson(text, { depthMax });
   if (!scanned.ok) throw new ProblemError('malformed-body', 'the body is not strict JSON', { errors: [scanned.error] });
   return JSON.parse(text);
 }

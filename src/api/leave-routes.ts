@@ -1,7 +1,7 @@
 // Leaving the network and coming back: an operator's calls to a node of the ring.
 import type { NodeEnv } from './env.ts';
 import { ask } from './failures.ts';
-import { refusalOf } from './node-routes.ts';
+import { refusalOf } from './originate-routes.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';

@@ -1,22 +1,18 @@
-// What a node of the ring answers besides the common routes: broadcasts and its mempool.
+// What a node of the ring answers besides the common routes: its mempool, and what members bring.
 import type * as z from 'zod';
 import { signAnswer } from '../crypto/signatures.ts';
 import type { Canonical } from '../protocol/canonical.ts';
-import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
 import { composeMessage } from '../protocol/message.ts';
 import { seal, type Sealed } from '../protocol/seal.ts';
 import { onlyMe } from '../protocol/tree.ts';
 import type { ApiConfig, NodeEnv } from './env.ts';
 import { ask } from './failures.ts';
-import type { NodeGateway } from './ports.ts';
+import { originateOne } from './originate-routes.ts';
 import { busy, invalidInput, notJoined, ProblemError, unauthenticated, unknownCursor } from './problem.ts';
 import { json, refusals } from './responses.ts';
 import { defineRoute, serve, type Endpoint } from './route.ts';
 import * as schemas from './schemas.ts';
-import { messagePageView, messageView, originatedView, proofView } from './views.ts';
-
-/** Room comes with the next segment that expires. */
-const MEMPOOL_RETRY_SECONDS = '5';
+import { messagePageView, messageView, proofView } from './views.ts';
 
 const getMessages = defineRoute({
   method: 'get',
@@ -39,19 +35,6 @@ const putJoin = defineRoute({
   path: '/network/join',
   summary: 'Nothing: only the boot node admits members (seed)',
   responses: { 200: json(schemas.nothing, 'always empty') },
-});
-
-const postMessages = defineRoute({
-  method: 'post',
-  path: '/messages',
-  summary: 'Broadcast a message',
-  isOperatorCall: true,
-  headers: schemas.idempotencyHeaders,
-  body: schemas.messageRequest,
-  responses: {
-    202: json(schemas.messageAnswer, 'accepted: it will reach every node'),
-    ...refusals(400, 401, 403, 409, 413, 415, 422, 503),
-  },
 });
 
 const putBroadcast = defineRoute({
@@ -105,23 +88,12 @@ export function nodeRoutes(config: ApiConfig): Endpoint<NodeEnv>[] {
       return c.json(messageView(message), 200);
     }),
 
-    serve(postMessages, async (c, { body, headers }) => {
-      const { data, event, ttl = null } = body;
-      const { 'idempotency-key': idempotencyKey = null } = headers;
-      const originated = await originate(c.var.node, {
-        data: event ? { event: { name: event.name, args: event.args ?? {} } } : (data ?? {}),
-        ttlSeconds: ttl,
-        idempotencyKey,
-      });
-      return c.json(originatedView(originated), 202, { Location: `${c.req.path}/${originated.id}` });
-    }),
-
     serve(putBroadcast, async (c, { body }) => {
       const { caller } = c.var;
       if (body.id === null || body.broadcast_timestamp === null) {
         // Whoever may call as a member may speak for itself only, and does so in messages that it signed.
         if (caller) throw invalidInput('body', [{ path: 'id', message: 'a member brings stamped messages only' }]);
-        await originate(c.var.node, { data: body.data, ttlSeconds: null, idempotencyKey: null });
+        await originateOne(c.var.node, { data: body.data, ttlSeconds: null, idempotencyKey: null });
         return c.json(true, 200);
       }
       if (!caller || caller.guid === null) throw unauthenticated();
@@ -159,36 +131,6 @@ export function nodeRoutes(config: ApiConfig): Endpoint<NodeEnv>[] {
 
     serve(putJoin, async (c) => c.json({}, 200)),
   ];
-}
-
-async function originate(node: NodeGateway, origination: Origination): Promise<Originated> {
-  const result = await ask(() => node.originate(origination));
-  if (!result.ok) throw refusalOf(result.error);
-  return result.value;
-}
-
-/** What a caller is told of a message that was not taken. */
-export function refusalOf(error: OriginationError): ProblemError {
-  switch (error.reason) {
-    case 'not-joined':
-      return notJoined();
-    case 'left':
-      return new ProblemError('left', 'this node has left the network: have it come back first');
-    case 'too-large':
-      return new ProblemError('message-too-large', `the message has ${error.bytes} bytes, ${error.max} are allowed`);
-    case 'mempool-full':
-      return new ProblemError(
-        'mempool-full',
-        `the node keeps ${error.max} messages: try again when some have expired`,
-        {
-          headers: { 'Retry-After': MEMPOOL_RETRY_SECONDS },
-        },
-      );
-    case 'bad-data':
-      return invalidInput('body', [{ path: error.path, message: error.message }]);
-    case 'key-reused':
-      return new ProblemError('key-reused', 'the Idempotency-Key was used with another body: take a new one');
-  }
 }
 
 /** The sealed message of the seed's form. Throws where it is not the one that its id is the hash of, or is not signed. */

@@ -8,7 +8,7 @@ import type { Heard, Report } from '../protocol/beacon-report.ts';
 import type { BackupHead } from '../protocol/backup-file.ts';
 import type { JoinError, JoinRequest } from '../protocol/boot.ts';
 import type { EntryFault, MergeCounts } from '../protocol/boot-restore.ts';
-import type { CallVerdict, Joined, Originated, Origination, OriginationError, Outcome } from '../protocol/effects.ts';
+import type { CallVerdict, Joined, Origination, OriginationError, Outcome, Taken } from '../protocol/effects.ts';
 import type { Level, LogName } from '../protocol/log-events.ts';
 import type {
   Certificate,
@@ -158,7 +158,8 @@ export interface NodeGateway {
   sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
   /** Deliveries that a caller brings; `maxGuid` is the highest GUID that it says it knows. */
   deliver(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
-  originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
+  /** Takes messages that were given together: all of them, or none. */
+  originate(originations: readonly Origination[]): Promise<Taken>;
   /** Has the node leave the network, and come back. */
   leave(): Promise<Result<null, OriginationError>>;
   return(): Promise<void>;

@@ -40,6 +40,8 @@ export interface Route {
   readonly headers?: z.ZodObject;
   /** JSON. */
   readonly body?: z.ZodType;
+  /** How deep the body may be nested; as a message needs it, unless given. */
+  readonly bodyDepthMax?: number;
   /** What the connection may become instead of being answered (101). */
   readonly upgrade?: string;
   readonly responses: Readonly<Partial<Record<ContentfulStatusCode, Answer>>>;
@@ -110,7 +112,7 @@ export function mount<E extends ApiEnv>(endpoints: readonly Endpoint<E>[], confi
 /** Throws where the request does not fit: about the first part that does not. */
 async function readInput(c: Context<ApiEnv>, route: Route): Promise<Partial<Record<Part, unknown>>> {
   // A body that cannot be read at all comes first, whatever else is wrong.
-  const body = route.body ? await readJson(c) : undefined;
+  const body = route.body ? await readJson(c, route.bodyDepthMax) : undefined;
   return {
     ...(route.query && { query: checkInput('query', route.query, queryOf(c)) }),
     ...(route.params && { params: checkInput('path', route.params, c.req.param()) }),

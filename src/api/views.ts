@@ -50,6 +50,7 @@ export function capabilitiesView(status: NodeStatus): Wire<typeof schemas.capabi
     hosted_nodes: status.hostedNodes,
     limits: {
       address_chars_max: limits.ADDRESS_CHARS_MAX,
+      batch_messages_max: limits.ORIGINATIONS_MAX,
       body_bytes_max: limits.BODY_BYTES_MAX,
       guid_max: limits.GUID_MAX,
       idempotency_key_chars_max: limits.IDEMPOTENCY_KEY_CHARS_MAX,

@@ -126,6 +126,15 @@ export const messagePage = shape<MessagePage>({ messages: list(message), next: n
 
 export const accepted = shape<Accepted>({ id: text, broadcast_timestamp: number });
 
+/** As many as were sent: each has an id. */
+export const acceptedAll = (count: number): Check<{ readonly messages: readonly Accepted[] }> => {
+  const answer = shape({ messages: list(accepted) });
+  return (value) => {
+    const isShort = isObject(value) && Array.isArray(value['messages']) && value['messages'].length !== count;
+    return isShort ? { path: 'messages', expected: `${count} of them` } : answer(value);
+  };
+};
+
 const FRAMES: Readonly<Record<StreamFrame['type'], Check<object>>> = {
   hello: shape<Pick<Extract<StreamFrame, { type: 'hello' }>, 'guid' | 'cursor'>>({
     guid: nullable(whole),

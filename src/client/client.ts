@@ -1,5 +1,6 @@
 // A client of one node of a pychain network, for browsers, Workers and Node.js: it uses nothing but what all of them have.
 import * as checks from './checks.ts';
+import type { Check } from './checks.ts';
 import { PychainError } from './error.ts';
 import { ask, type Fetch, type Target } from './http.ts';
 import { pause, pauseMs } from './pause.ts';
@@ -134,13 +135,29 @@ export class PychainClient {
    * is one; for up to half a minute, and no longer than `ttl`, after which a node has forgotten the key.
    */
   async broadcast(content: JsonObject | NamedEvent, options: BroadcastOptions = {}): Promise<Accepted> {
+    return await this.#give('/messages', bodyOf(content, options.ttl), checks.accepted, options);
+  }
+
+  /**
+   * The same of several, 100 and 256 KiB at most: the node stores all of them, or none (then the error names the one that is wrong), and they
+   * cost it one request and one row. Readers of this node see them in this order. Gives what became of each, in the same order.
+   */
+  async broadcastAll(
+    contents: readonly (JsonObject | NamedEvent)[],
+    options: BroadcastOptions = {},
+  ): Promise<readonly Accepted[]> {
+    if (contents.length === 0) return [];
+    const body = { messages: contents.map((content) => bodyOf(content, options.ttl)) };
+    return (await this.#give('/messages/batch', body, checks.acceptedAll(contents.length), options)).messages;
+  }
+
+  async #give<T>(path: string, body: object, check: Check<T>, options: BroadcastOptions): Promise<T> {
     const { ttl, idempotencyKey = drawKey(), signal } = options;
-    const body = { ...(isNamedEvent(content) ? content : { data: content }), ...(ttl !== undefined && { ttl }) };
     const deadline = Date.now() + Math.min(BROADCAST_MS, (ttl ?? Infinity) * 1000);
     const headers = { 'idempotency-key': idempotencyKey };
     for (let failures = 0; ; failures++) {
       try {
-        return await ask(this.#target, '/messages', checks.accepted, { method: 'POST', body, headers, signal });
+        return await ask(this.#target, path, check, { method: 'POST', body, headers, signal });
       } catch (error) {
         if (!(error instanceof PychainError && isPassing(error))) throw error;
         const ms = pauseMs(failures, error.retryAfterMs);
@@ -190,6 +207,10 @@ function isNamedEvent(content: JsonObject | NamedEvent): content is NamedEvent {
   const event = content['event'];
   if (Object.keys(content).length !== 1 || typeof event !== 'object' || event === null) return false;
   return 'name' in event && Object.keys(event).every((key) => key === 'name' || key === 'args');
+}
+
+function bodyOf(content: JsonObject | NamedEvent, ttl: number | undefined): object {
+  return { ...(isNamedEvent(content) ? content : { data: content }), ...(ttl !== undefined && { ttl }) };
 }
 
 function drawKey(): string {

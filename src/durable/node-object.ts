@@ -119,8 +119,8 @@ export class NodeObject extends DurableObject<Env> implements HostedCalls {
     return await this.#live().deliverFrom(caller, maxGuid, deliveries);
   }
 
-  async originate(origination: Origination) {
-    return await this.#live().originate(origination);
+  async originate(originations: readonly Origination[]) {
+    return await this.#live().originate(originations);
   }
 
   async leave() {

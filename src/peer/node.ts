@@ -7,10 +7,10 @@ import { JoinClient } from '../api/join-client.ts';
 import type { PeerClient } from '../api/peer-client.ts';
 import type { NodeStatus } from '../api/ports.ts';
 import type { Config } from '../config.ts';
-import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
+import type { Origination, Taken } from '../protocol/effects.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import type { NodeStore } from '../protocol/store.ts';
-import type { Guid, Result } from '../protocol/types.ts';
+import type { Guid } from '../protocol/types.ts';
 import { sendJobs } from '../queue/producer.ts';
 import { beaconElsewhere } from '../shell/beacon-elsewhere.ts';
 import { bootElsewhere } from '../shell/boot-elsewhere.ts';
@@ -201,9 +201,9 @@ export class PeerNode {
     return (await this.#clients?.answer(request, caller)) ?? (await this.#app.fetch(request));
   }
 
-  /** Takes a message from the application, as POST /messages does. */
-  originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
-    return this.#node.originate(origination);
+  /** Takes messages from the application, as POST /messages/batch does. */
+  originate(originations: readonly Origination[]): Promise<Taken> {
+    return this.#node.originate(originations);
   }
 
   /** Whether it knows a member. */

@@ -2,7 +2,7 @@
 // speaks with the network as all members do, and with its client in the original's words, which are in src/api/seed-adapter.ts.
 import { isIPv4 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { refusalOf } from '../api/node-routes.ts';
+import { refusalOf } from '../api/originate-routes.ts';
 import type { NodeStatus } from '../api/ports.ts';
 import { notJoined, ProblemError } from '../api/problem.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type SeedHost,
 } from '../api/seed-adapter.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
-import type { Originated, Origination, OriginationError } from '../protocol/effects.ts';
+import type { Origination, Taken } from '../protocol/effects.ts';
 import {
   HANDLER_ASIDE_MAX,
   HANDLER_MESSAGES_MAX,
@@ -26,7 +26,7 @@ import {
 import { eventOf, PEER_JOINED, PEER_LEAVING } from '../protocol/message.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { TokenBucket } from '../protocol/token-bucket.ts';
-import type { Guid, MessageId, Millis, Result, StoredMessage } from '../protocol/types.ts';
+import type { Guid, MessageId, Millis, StoredMessage } from '../protocol/types.ts';
 import type { Handle } from '../shell/handler-client.ts';
 import type { Log } from '../shell/log.ts';
 import { migrate } from '../store/migrations.ts';
@@ -70,7 +70,7 @@ const OURS: readonly string[] = [PEER_JOINED, PEER_LEAVING];
 export interface StandIn {
   fetch(request: Request, caller: string | null): Promise<Response>;
   status(): Promise<NodeStatus>;
-  originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
+  originate(originations: readonly Origination[]): Promise<Taken>;
   /** Whether it knows a member. */
   knows(guid: Guid): Promise<boolean>;
   stop(options: { readonly leave: boolean; readonly withinMs: number }): Promise<void>;
@@ -316,8 +316,8 @@ export class SeedClients {
       const retry = { headers: { 'Retry-After': '1' } };
       throw new ProblemError('too-many-requests', `${ORIGINATOR_PER_SECOND} messages a second, no more`, retry);
     }
-    const taken = await node.originate({ data, ttlSeconds: null, idempotencyKey: `seed ${key}` });
-    if (!taken.ok) throw refusalOf(taken.error);
+    const taken = await node.originate([{ data, ttlSeconds: null, idempotencyKey: `seed ${key}` }]);
+    if (!taken.ok) throw refusalOf(taken.error.error);
     keepLast(recent, key, RECENT_MAX);
     return true;
   }

@@ -69,6 +69,16 @@ export type OriginationError =
   | { readonly reason: 'bad-data'; readonly path: string; readonly message: string }
   | { readonly reason: 'key-reused' };
 
+/** Why a node took none of the messages that it was given together: what is wrong with one of them, and which one that is. */
+export interface RefusedOrigination {
+  /** Its place, from 0 on. */
+  readonly index: number;
+  readonly error: OriginationError;
+}
+
+/** What became of messages that a node was given together: all of them are taken, in this order, or none is. */
+export type Taken = Result<readonly Originated[], RefusedOrigination>;
+
 /** What became of a delivery. `busy`: not taken now, to be sent again. */
 export type Outcome = 'new' | 'duplicate' | 'rejected' | 'busy';
 
@@ -157,7 +167,7 @@ export type Input =
 
 export type Reply =
   | { readonly type: 'none' }
-  | { readonly type: 'originated'; readonly results: readonly Result<Originated, OriginationError>[] }
+  | { readonly type: 'originated'; readonly taken: Taken }
   | { readonly type: 'left'; readonly result: Result<null, OriginationError> }
   | { readonly type: 'call'; readonly verdict: CallVerdict }
   /** `repeated`: ids of the duplicates, each as often as it came. */

@@ -41,8 +41,8 @@ export function leave(
 ): { result: Result<null, OriginationError>; effects: Effect[] } {
   const { state, now } = context;
   if (state.leftAt !== null) return { result: err({ reason: 'left' }), effects: [] };
-  const [said] = originate(context, [farewell]);
-  if (!said?.ok) return { result: said ?? err({ reason: 'not-joined' }), effects: [] };
+  const said = originate(context, [farewell]);
+  if (!said.ok) return { result: err(said.error.error), effects: [] };
   state.setLeftAt(now);
   state.timers.clear('join');
   state.joining = false;

@@ -53,8 +53,9 @@ export const BODY_BYTES_MAX = 262_144;
 /** Longest address, characters. */
 export const ADDRESS_CHARS_MAX = 256;
 
-/** Longest `Idempotency-Key`, characters. */
+/** Longest `Idempotency-Key`, characters; messages that an application gives with one request (guess: BODY_BYTES_MAX is for all of them). */
 export const IDEMPOTENCY_KEY_CHARS_MAX = 128;
+export const ORIGINATIONS_MAX = 100;
 
 /** Capabilities on a peer record, and characters of one. */
 export const CAPABILITIES_MAX = 16;

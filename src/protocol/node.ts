@@ -186,10 +186,9 @@ function armRepairTimer(context: Context): void {
 }
 
 function take(context: Context, originations: readonly SignedOrigination[]): Handled {
-  const results = originate(context, originations);
-  const ids = results.flatMap((result) => (result.ok ? [result.value.id] : []));
-  const effects = ids.length === 0 ? [] : [logged('originated', { ids: shortIds(ids) })];
-  return { reply: { type: 'originated', results }, effects };
+  const taken = originate(context, originations);
+  const effects = taken.ok ? [logged('originated', { ids: shortIds(taken.value.map(({ id }) => id)) })] : [];
+  return { reply: { type: 'originated', taken }, effects };
 }
 
 /** One line a batch, not one a message: the first few ids make it possible to follow a message. */

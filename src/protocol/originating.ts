@@ -1,7 +1,7 @@
 // Originating: messages that applications give to a node. The message is drafted, the shell signs it, and it is taken: stored before
 // anybody is told that it was.
 import { toCanonical, type Canonical } from './canonical.ts';
-import type { Context, Originated, Origination, OriginationError, SignedOrigination } from './effects.ts';
+import type { Context, Originated, Origination, OriginationError, SignedOrigination, Taken } from './effects.ts';
 import { hasRoom, keep } from './expiry.ts';
 import { stir } from './idle.ts';
 import { MEMPOOL_MESSAGES_MAX } from './limits.ts';
@@ -36,19 +36,16 @@ export function draftOwn(context: Context, data: JsonObject): Result<Draft, Orig
   return compose(context, guid, { data, ttlSeconds: null, idempotencyKey: null });
 }
 
-/** Takes signed messages from an application: all that fit are stored in one transaction, each gets its own answer. */
-export function originate(
-  context: Context,
-  originations: readonly SignedOrigination[],
-): Result<Originated, OriginationError>[] {
+/** Takes signed messages that an application gave together: all of them in one transaction, or none. */
+export function originate(context: Context, originations: readonly SignedOrigination[]): Taken {
   const { state } = context;
   const guid = state.guid;
-  if (guid === null) return originations.map(() => err({ reason: 'not-joined' }));
-  if (state.leftAt !== null) return originations.map(() => err({ reason: 'left' }));
+  if (guid === null) return err({ index: 0, error: { reason: 'not-joined' } });
+  if (state.leftAt !== null) return err({ index: 0, error: { reason: 'left' } });
   const arrivals: Arrival[] = [];
   const keys = new Map<string, Message>();
   let bytes = 0;
-  const results = originations.map((origination): Result<Originated, OriginationError> => {
+  const take = (origination: SignedOrigination): Result<Originated, OriginationError> => {
     const { idempotencyKey, message } = origination;
     const before = idempotencyKey === null ? null : earlier(context, idempotencyKey, keys);
     if (before) {
@@ -62,11 +59,17 @@ export function originate(
     arrivals.push({ message, range: wholeRing(guid), hops: 0, idempotencyKey, from: null });
     if (idempotencyKey !== null) keys.set(idempotencyKey, message);
     return ok({ id: message.id, broadcastAt: message.content.broadcastAt });
-  });
+  };
+  const taken: Originated[] = [];
+  for (const [index, origination] of originations.entries()) {
+    const result = take(origination);
+    if (!result.ok) return err({ index, error: result.error });
+    taken.push(result.value);
+  }
   keep(context, arrivals);
   if (arrivals.length > 0) stir(context);
   state.counters.add('originated', arrivals.length);
-  return results;
+  return ok(taken);
 }
 
 function compose(context: Context, guid: Guid, origination: Origination): Result<Draft, OriginationError> {

@@ -20,11 +20,11 @@ import type { Surveyed } from '../protocol/boot-survey.ts';
 import { Driver } from '../protocol/driver.ts';
 import type {
   Input,
-  Originated,
   Origination,
   OriginationError,
   Outcome,
   SignedOrigination,
+  Taken,
   Undeliverable,
 } from '../protocol/effects.ts';
 import type { Sender } from '../protocol/job.ts';
@@ -35,6 +35,7 @@ import { reasonOf } from '../protocol/reason.ts';
 import { answerHashText } from '../protocol/signed-text.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import {
+  err,
   ok,
   type Delivery,
   type Guid,
@@ -178,15 +179,21 @@ export class LiveNode implements NodeCalls {
     return this.#take({ type: 'deliver', deliveries, newest, bringer: { guid: caller.guid, checks } });
   }
 
-  async originate(origination: Origination): Promise<Result<Originated, OriginationError>> {
-    const driver = this.running();
-    const drafted = draft(driver.context(), origination);
-    if (!drafted.ok) return drafted;
-    const { message } = await this.#signed(drafted.value);
-    const reply = this.running().submit({ type: 'originate', originations: [{ ...origination, message }] });
-    const result = reply.type === 'originated' ? reply.results[0] : undefined;
-    if (!result) throw new Error('assertion failed: an origination has a result');
-    return result;
+  async originate(originations: readonly Origination[]): Promise<Taken> {
+    const context = this.running().context();
+    const drafts: { readonly origination: Origination; readonly drafted: Draft }[] = [];
+    for (const [index, origination] of originations.entries()) {
+      const drafted = draft(context, origination);
+      if (!drafted.ok) return err({ index, error: drafted.error });
+      drafts.push({ origination, drafted: drafted.value });
+    }
+    const sign = async ({ origination, drafted }: (typeof drafts)[number]) => {
+      const { message } = await this.#signed(drafted);
+      return { ...origination, message };
+    };
+    const reply = this.running().submit({ type: 'originate', originations: await Promise.all(drafts.map(sign)) });
+    if (reply.type !== 'originated') throw new Error('assertion failed: an origination has a result');
+    return reply.taken;
   }
 
   /** Leaves the network: says so, and hands over what it owes. */

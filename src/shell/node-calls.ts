@@ -14,7 +14,7 @@ import type {
 import type { SignedCall } from '../crypto/http-signature.ts';
 import type { Surveyed } from '../protocol/boot-survey.ts';
 import { hashOf, toCanonical } from '../protocol/canonical.ts';
-import type { Originated, Origination, OriginationError, Outcome, Undeliverable } from '../protocol/effects.ts';
+import type { Origination, OriginationError, Outcome, Taken, Undeliverable } from '../protocol/effects.ts';
 import type { Sender } from '../protocol/job.ts';
 import type { SyncAnswer, SyncRequest } from '../protocol/sync.ts';
 import type { Delivery, Guid, MessageId, Peer, Result, StoredMessage } from '../protocol/types.ts';
@@ -25,7 +25,7 @@ export interface NodeCalls {
   tenure(): Promise<Surveyed>;
   deliver(deliveries: readonly Delivery[], newest: Sender | null): Promise<readonly Outcome[]>;
   deliverFrom(caller: ProvenCaller, maxGuid: Guid, deliveries: readonly Delivery[]): Promise<readonly Outcome[]>;
-  originate(origination: Origination): Promise<Result<Originated, OriginationError>>;
+  originate(originations: readonly Origination[]): Promise<Taken>;
   leave(): Promise<Result<null, OriginationError>>;
   return(): Promise<void>;
   sync(request: SyncRequest, caller: Guid | null): Promise<SyncAnswer | null>;
@@ -58,7 +58,7 @@ export function nodeGateway(node: NodeCalls, stream: NodeGateway['stream']): Nod
     admit: (call) => node.admit(call),
     sync: (request, caller) => (caller === null ? node.sync(request, null) : node.syncFrom(request)),
     deliver: (caller, maxGuid, deliveries) => node.deliverFrom(caller, maxGuid, deliveries),
-    originate: (origination) => node.originate(origination),
+    originate: (originations) => node.originate(originations),
     leave: () => node.leave(),
     return: () => node.return(),
     messages: (cursor, limit) => node.messages(cursor, limit),

@@ -115,9 +115,10 @@ export class NodeEffects {
     const drafted = draftOwn(driver.context(), data);
     if (!drafted.ok) throw new Error(`not said: ${drafted.error.reason}`);
     const reply = driver.submit({ type: 'originate', originations: [await this.#host.signed(drafted.value)] });
-    const result = reply.type === 'originated' ? reply.results[0] : undefined;
     // It has left meanwhile, or its mempool is full: others find out what it would have said by themselves, later.
-    if (!result?.ok) this.#host.log('not_said', { reason: result?.error.reason ?? 'unknown' });
+    if (reply.type === 'originated' && !reply.taken.ok) {
+      this.#host.log('not_said', { reason: reply.taken.error.error.reason });
+    }
   }
 
   async #join(): Promise<void> {

@@ -206,6 +206,6 @@ test('data of the greatest depth reaches the node as it was', async () => {
   let data: object = {};
   for (let depth = 1; depth < 64; depth++) data = { a: data };
   expect((await app.request(`${NODE}/messages`, send('POST', { data }))).status).toBe(202);
-  expect(calls[0]?.args[0]).toMatchObject({ data });
+  expect(calls[0]?.args[0]).toMatchObject([{ data }]);
   expect((await app.request(`${NODE}/messages`, send('POST', { data: { a: data } }))).status).toBe(400);
 });

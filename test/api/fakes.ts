@@ -128,7 +128,10 @@ const node: NodeGateway = {
   status: async () => nodeStatus,
   leave: async () => ({ ok: true, value: null }),
   return: async () => undefined,
-  originate: async () => ({ ok: true, value: { id: ID, broadcastAt: 1_700_000_000_123 } }),
+  originate: async (originations) => ({
+    ok: true,
+    value: originations.map(() => ({ id: ID, broadcastAt: 1_700_000_000_123 })),
+  }),
   admit: async () => 'ok',
   deliver: async (_caller, _maxGuid, deliveries) => deliveries.map(() => 'new' as const),
   messages: async (cursor) => (cursor === 'bad' ? null : { messages: [stored], next: null, cursor: '3' }),

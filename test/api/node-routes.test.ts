@@ -59,7 +59,7 @@ describe('POST /messages', () => {
     expect(response.headers.get('Location')).toBe(`${NODE}/messages/${ID}`);
     expect(await response.json()).toEqual({ id: ID, broadcast_timestamp: 1_700_000_000.123 });
     expect(calls).toEqual([
-      { to: 'node', method: 'originate', args: [{ data, ttlSeconds: null, idempotencyKey: null }] },
+      { to: 'node', method: 'originate', args: [[{ data, ttlSeconds: null, idempotencyKey: null }]] },
     ]);
   });
 
@@ -70,8 +70,8 @@ describe('POST /messages', () => {
     expect((await app.request(`${NODE}/messages`, send('POST', body, { 'Idempotency-Key': key }))).status).toBe(202);
     expect((await app.request(`${NODE}/messages`, send('POST', { event: { name: 'X' } }))).status).toBe(202);
     expect(calls.map((call) => call.args[0])).toEqual([
-      { data: { event: body.event }, ttlSeconds: 86_400, idempotencyKey: key },
-      { data: { event: { name: 'X', args: {} } }, ttlSeconds: null, idempotencyKey: null },
+      [{ data: { event: body.event }, ttlSeconds: 86_400, idempotencyKey: key }],
+      [{ data: { event: { name: 'X', args: {} } }, ttlSeconds: null, idempotencyKey: null }],
     ]);
   });
 
@@ -128,7 +128,7 @@ describe('POST /messages', () => {
     [{ reason: 'bad-data', path: 'data.x', message: 'is bad' }, 422, 'invalid-input', /body is not valid/],
     [{ reason: 'key-reused' }, 422, 'key-reused', /Idempotency-Key/],
   ] as const)('the node refuses: %j', async (error, status, slug, detail) => {
-    const { app } = setUp({ node: { originate: async () => ({ ok: false, error }) } });
+    const { app } = setUp({ node: { originate: async () => ({ ok: false, error: { index: 0, error } }) } });
     for (const [method, path, body] of [
       ['POST', 'messages', { data: {} }],
       ['PUT', 'broadcast', broadcast],
@@ -142,6 +142,81 @@ describe('POST /messages', () => {
       const places = error.reason === 'bad-data' ? [{ path: error.path, message: error.message }] : [];
       expect(problem.errors).toEqual(places);
     }
+  });
+});
+
+describe('POST /messages/batch', () => {
+  const BATCH = `${NODE}/messages/batch`;
+  const deep = (levels: number): string => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+
+  test('messages with their own ttl; what became of them in their order', async () => {
+    const ids = ['a'.repeat(64), 'b'.repeat(64)];
+    const originate = async () => ({
+      ok: true as const,
+      value: ids.map((id, index) => ({ id, broadcastAt: 1_700_000_000_000 + index })),
+    });
+    const { app, calls } = setUp({ node: { originate } });
+    const messages = [{ data: { n: 1 } }, { event: { name: 'X' }, ttl: 60 }];
+    const response = await app.request(BATCH, send('POST', { messages }));
+    expect(response.status).toBe(202);
+    expect(await response.json()).toEqual({
+      messages: [
+        { id: ids[0], broadcast_timestamp: 1_700_000_000 },
+        { id: ids[1], broadcast_timestamp: 1_700_000_000.001 },
+      ],
+    });
+    expect(calls[0]?.args[0]).toEqual([
+      { data: { n: 1 }, ttlSeconds: null, idempotencyKey: null },
+      { data: { event: { name: 'X', args: {} } }, ttlSeconds: 60, idempotencyKey: null },
+    ]);
+  });
+
+  test('under an Idempotency-Key each place has a key of its own, which no message alone can have', async () => {
+    const { app, calls } = setUp();
+    const body = { messages: [{ data: {} }, { data: {} }] };
+    expect((await app.request(BATCH, send('POST', body, { 'Idempotency-Key': 'k' }))).status).toBe(202);
+    const keys = calls.flatMap(({ args }) => args[0] as { idempotencyKey: string }[]).map((one) => one.idempotencyKey);
+    expect(new Set(keys).size).toBe(2);
+    for (const key of keys) expect(key).toMatch(/^k\n/);
+  });
+
+  test.each([
+    [{}, 'messages'],
+    [{ messages: [] }, 'messages'],
+    [{ messages: {} }, 'messages'],
+    [{ messages: Array.from({ length: 101 }, () => ({ data: {} })) }, 'messages'],
+    [{ messages: [{ data: {} }], ttl: 5 }, 'ttl'],
+    [{ messages: [{ data: {} }, {}] }, 'messages[1].data'],
+    [{ messages: [{ data: {} }, { data: {}, ttl: 0 }] }, 'messages[1].ttl'],
+  ])('%#: 422 that names %j %j', async (body, path) => {
+    const { app, calls } = setUp();
+    const response = await app.request(BATCH, send('POST', body));
+    expect(response.status).toBe(422);
+    expect((await problemOf(response)).errors.map((error) => error.path)).toContain(path);
+    expect(calls).toEqual([]);
+  });
+
+  test('a message may be as deep as one that comes alone', async () => {
+    const { app, calls } = setUp();
+    const text = (levels: number) => `{"messages":[{"data":${deep(levels)}}]}`;
+    expect((await app.request(BATCH, send('POST', text(64)))).status).toBe(202);
+    expect((await app.request(BATCH, send('POST', text(65)))).status).toBe(400);
+    expect(calls).toHaveLength(1);
+  });
+
+  test.each([
+    [{ reason: 'too-large', bytes: 70_001, max: 65_536 }, 413, 'message-too-large', /^messages\[7\]: .*70001/],
+    [{ reason: 'bad-data', path: 'data.x', message: 'is bad' }, 422, 'invalid-input', /body is not valid/],
+    [{ reason: 'key-reused' }, 422, 'key-reused', /^messages\[7\]: /],
+  ] as const)('the node refuses one: %j', async (error, status, slug, detail) => {
+    const { app } = setUp({ node: { originate: async () => ({ ok: false, error: { index: 7, error } }) } });
+    const response = await app.request(BATCH, send('POST', { messages: [{ data: {} }] }));
+    expect(response.status).toBe(status);
+    const problem = await problemOf(response);
+    expect(problem.slug).toBe(slug);
+    expect(problem.detail).toMatch(detail);
+    const places = error.reason === 'bad-data' ? [{ path: 'messages[7].data.x', message: 'is bad' }] : [];
+    expect(problem.errors).toEqual(places);
   });
 });
 
@@ -188,7 +263,7 @@ describe('PUT /broadcast', () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toBe(true);
     expect(calls).toEqual([
-      { to: 'node', method: 'originate', args: [{ data: broadcast.data, ttlSeconds: null, idempotencyKey: null }] },
+      { to: 'node', method: 'originate', args: [[{ data: broadcast.data, ttlSeconds: null, idempotencyKey: null }]] },
     ]);
   });
 

@@ -24,6 +24,7 @@ interface Document {
 
 const OPERATOR_CALLS = [
   'POST /messages',
+  'POST /messages/batch',
   'PUT /broadcast',
   'POST /network/leave',
   'POST /network/return',

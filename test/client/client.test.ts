@@ -171,6 +171,27 @@ describe('a broadcast', () => {
     await expect(client.broadcast({ a: 1 }, { signal: stop.signal })).rejects.toThrow('enough');
   });
 
+  it('of several is one request, sent again under one key; what became of each comes in their order', async () => {
+    const messages = [1, 2].map((n) => ({ id: String(n).repeat(64), broadcast_timestamp: n }));
+    const { client, calls } = clientOf([lost, json({ messages }, { status: 202 })]);
+    expect(await client.broadcastAll([{ a: 1 }, { event: { name: 'X' } }], { ttl: 60 })).toEqual(messages);
+    expect(calls.map(({ url }) => url)).toEqual(Array(2).fill(`${URL_OF_NODE}/api/v1/messages/batch`));
+    expect(new Set(calls.map(({ init }) => new Headers(init.headers).get('idempotency-key'))).size).toBe(1);
+    expect(JSON.parse(String(calls[1]?.init.body))).toEqual({
+      messages: [
+        { data: { a: 1 }, ttl: 60 },
+        { event: { name: 'X' }, ttl: 60 },
+      ],
+    });
+  });
+
+  it('of several is not believed where the answer is of fewer; of none it asks nobody', async () => {
+    const { client, calls } = clientOf([json({ messages: [{ id: ID, broadcast_timestamp: 1 }] }, { status: 202 })]);
+    await expect(client.broadcastAll([{ a: 1 }, { a: 2 }])).rejects.toThrow('messages: expected 2 of them');
+    expect(await client.broadcastAll([])).toEqual([]);
+    expect(calls).toHaveLength(1);
+  });
+
   it.each<[content: Parameters<PychainClient['broadcast']>[0], body: object]>([
     [{ a: 1 }, { data: { a: 1 } }],
     [{ event: { name: 'X' } }, { event: { name: 'X' } }],

@@ -162,7 +162,7 @@ describe('a node on its own', () => {
       HANDLER_URL: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/hook`,
       HANDLER_SECRET: `whsec_${HOOK_KEY.toString('base64')}`,
     });
-    const said = await node.originate({ data: { said: 'here' }, ttlSeconds: null, idempotencyKey: null });
+    const said = await node.originate([{ data: { said: 'here' }, ttlSeconds: null, idempotencyKey: null }]);
     await eventually('the call', async () => asked.some(({ body }) => body.includes('"said":"here"')));
     expect(said.ok).toBe(true);
     expect(asked.every(({ isSigned, body }) => isSigned && body.includes(`"guid":${guid}`))).toBe(true);

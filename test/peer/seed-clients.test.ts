@@ -84,7 +84,7 @@ async function startNetwork(variables: Readonly<Record<string, string>> = {}) {
 }
 
 async function say(node: PeerNode, data: { readonly n: number }): Promise<void> {
-  const said = await node.originate({ data, ttlSeconds: null, idempotencyKey: null });
+  const said = await node.originate([{ data, ttlSeconds: null, idempotencyKey: null }]);
   expect(said.ok).toBe(true);
 }
 

@@ -88,7 +88,7 @@ it('a node that has left takes nothing and answers nobody, and one that did not 
     doubted: [],
   };
   expect(driver.submit({ type: 'sync-asked', request, caller: 1 })).toEqual({ type: 'sync', answer: null });
-  expect(network.originate(3, { no: true })).toMatchObject({ results: [{ error: { reason: 'left' } }] });
+  expect(network.originate(3, { no: true })).toMatchObject({ taken: { error: { error: { reason: 'left' } } } });
   expect(draftFarewell(driver.context())).toEqual({ ok: false, error: { reason: 'left' } });
 });
 

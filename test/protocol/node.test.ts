@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { writeMember } from '../../src/protocol/member.ts';
+import { err } from '../../src/protocol/types.ts';
 import { TestNetwork } from '../support/network.ts';
 import { certificate, keyOf, outsider, sealed } from '../support/signed.ts';
 
@@ -514,7 +515,7 @@ describe('limits and bad input', () => {
   it('an unjoined node takes no message', () => {
     const network = new TestNetwork(1);
     const reply = network.originate(1, { a: 1 });
-    expect(reply).toEqual({ type: 'originated', results: [{ ok: false, error: { reason: 'not-joined' } }] });
+    expect(reply).toEqual({ type: 'originated', taken: err({ index: 0, error: { reason: 'not-joined' } }) });
   });
 
   it('the same idempotency key gives the same message, other data under it is refused', () => {
@@ -525,7 +526,7 @@ describe('limits and bad input', () => {
     network.now += 5;
     expect(network.originate(1, { a: 1 }, { idempotencyKey: 'k' })).toEqual(first);
     const other = network.originate(1, { a: 2 }, { idempotencyKey: 'k' });
-    expect(other).toEqual({ type: 'originated', results: [{ ok: false, error: { reason: 'key-reused' } }] });
+    expect(other).toEqual({ type: 'originated', taken: err({ index: 0, error: { reason: 'key-reused' } }) });
     network.settle();
     expect(network.messagesAt(2)).toHaveLength(1);
   });
@@ -558,7 +559,7 @@ describe('limits and bad input', () => {
     network.start();
     const data = { event: { name: 'PEER_JOINED', args: { members: [writeMember(outsider(99))] } } };
     const refused = { reason: 'bad-data', path: 'data.event.name' };
-    expect(network.originate(1, data)).toMatchObject({ results: [{ ok: false, error: refused }] });
+    expect(network.originate(1, data)).toMatchObject({ taken: { ok: false, error: { error: refused } } });
     const forged = sealed(
       {
         network: 'test',
@@ -581,7 +582,7 @@ describe('limits and bad input', () => {
     for (const incarnation of [0, Number.MAX_SAFE_INTEGER]) {
       const reply = network.originate(1, { event: { name: 'PEER_LEAVING', args: { guid: 1, incarnation } } });
       const refused = { reason: 'bad-data', path: 'data.event.name' };
-      expect(reply).toMatchObject({ results: [{ ok: false, error: refused }] });
+      expect(reply).toMatchObject({ taken: { ok: false, error: { error: refused } } });
     }
     network.settle();
     expect(network.node(2).driver.state.roster.get(1)?.state).toBe('alive');

@@ -88,7 +88,7 @@ it('leaves as the incarnation that it is, though it refutes while its farewell i
 it('notes what it has handed over when it ends in order, also where that was to be noted later', async () => {
   const node = await setUp((own) => own, [outsider(7)]);
   const say = async () => {
-    await node.originate({ data: { a: 1 }, ttlSeconds: null, idempotencyKey: null });
+    await node.originate([{ data: { a: 1 }, ttlSeconds: null, idempotencyKey: null }]);
     const { state } = node.running();
     await eventually('it is handed over', async () => state.settled === state.mempool.lastSeq);
     return state.settled;

@@ -3,7 +3,7 @@ import { announced, announcement, commitJoin, draftJoin, joined } from '../../sr
 import { announcementJobs } from '../../src/protocol/boot-announcing.ts';
 import type { ProtocolConfig } from '../../src/protocol/config.ts';
 import { Driver } from '../../src/protocol/driver.ts';
-import type { Effect, Origination, Reply } from '../../src/protocol/effects.ts';
+import type { Effect, Origination, Reply, SignedOrigination } from '../../src/protocol/effects.ts';
 import { logEntry, type LogEntry } from '../../src/protocol/log-line.ts';
 import { draft, draftOwn } from '../../src/protocol/originating.ts';
 import type { Job } from '../../src/protocol/job.ts';
@@ -12,7 +12,7 @@ import { sealMessage } from '../../src/protocol/message.ts';
 import { readPage } from '../../src/protocol/reading.ts';
 import { seal } from '../../src/protocol/seal.ts';
 import type { BootStore, NodeStore } from '../../src/protocol/store.ts';
-import type { JsonObject, Millis } from '../../src/protocol/types.ts';
+import { err, type JsonObject, type Millis } from '../../src/protocol/types.ts';
 import { createMemoryBootStore, createMemoryNodeStore } from '../../src/store/memory-store.ts';
 import { keyOf, NO_SIGNATURE, selfRecord } from './signed.ts';
 
@@ -128,12 +128,19 @@ export class TestNetwork {
   }
 
   originate(slot: number, data: JsonObject, options: Partial<Origination> = {}): Reply {
-    const origination = { data, ttlSeconds: null, idempotencyKey: null, ...options };
+    return this.originateAll(slot, [{ data, ttlSeconds: null, idempotencyKey: null, ...options }]);
+  }
+
+  /** As LiveNode does it. */
+  originateAll(slot: number, wishes: readonly Origination[]): Reply {
     const { driver } = this.node(slot);
-    const drafted = draft(driver.context(), origination);
-    if (!drafted.ok) return { type: 'originated', results: [drafted] };
-    const message = sealMessage(drafted.value, NO_SIGNATURE);
-    return driver.submit({ type: 'originate', originations: [{ ...origination, message }] });
+    const originations: SignedOrigination[] = [];
+    for (const [index, wish] of wishes.entries()) {
+      const drafted = draft(driver.context(), wish);
+      if (!drafted.ok) return { type: 'originated', taken: err({ index, error: drafted.error }) };
+      originations.push({ ...wish, message: sealMessage(drafted.value, NO_SIGNATURE) });
+    }
+    return driver.submit({ type: 'originate', originations });
   }
 
   /** Runs what is under way, without letting timers fire. */

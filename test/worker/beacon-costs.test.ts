@@ -52,14 +52,12 @@ it(
     const messages = SLOTS.flatMap((slot) => Array.from({ length: 10 }, (_, index) => ({ slot, index })));
     const results = await Promise.all(
       messages.map(({ slot, index }) =>
-        callsOf(slot).originate({
-          data: { slot, index, text: 'x'.repeat(900) },
-          ttlSeconds: null,
-          idempotencyKey: null,
-        }),
+        callsOf(slot).originate([
+          { data: { slot, index, text: 'x'.repeat(900) }, ttlSeconds: null, idempotencyKey: null },
+        ]),
       ),
     );
-    await heardByAll(results.map((result) => (result.ok ? result.value.id : '')));
+    await heardByAll(results.map((result) => (result.ok ? (result.value[0]?.id ?? '') : '')));
     const load = perDelivery(alone, await atRest(figures, BEACON_FLUSH_MS_MIN + BEACON_WINDOW_MS_MIN));
     expect(load.deliveries).toBe(messages.length * (NODE_COUNT - 1));
     expect(load.rows).toBeLessThanOrEqual(documented('beacon, under load', 1));

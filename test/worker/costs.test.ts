@@ -2,7 +2,17 @@
 // figure there is the ceiling here.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { documented } from './documented.ts';
-import { atRest, broadcast, callsOf, everywhere, NODE_COUNT, SLOTS, startNetwork, total } from './support.ts';
+import {
+  atRest,
+  broadcast,
+  broadcastAll,
+  callsOf,
+  everywhere,
+  NODE_COUNT,
+  SLOTS,
+  startNetwork,
+  total,
+} from './support.ts';
 
 async function figures() {
   return {
@@ -29,19 +39,35 @@ describe('cost of a delivery', () => {
     expect(cost.calls).toBeCloseTo(documented('alone', 3), 2);
   });
 
+  it('together: what one request brings is one row a node', async () => {
+    const before = await atRest(figures);
+    const all = Array.from({ length: 100 }, (_, index) => ({ index, text: 'x'.repeat(900) }));
+    const ids = await broadcastAll(2, all);
+    expect(new Set(ids).size).toBe(all.length);
+    await everywhere(ids);
+    const cost = perDelivery(before, await atRest(figures));
+    expect(cost.deliveries).toBe(all.length * (NODE_COUNT - 1));
+    expect(cost.rows).toBeLessThanOrEqual(documented('together', 1));
+    expect(cost.operations).toBeLessThanOrEqual(documented('together', 2));
+    expect(cost.calls).toBeLessThanOrEqual(documented('together', 3));
+    // Readers see them in the order of the request, at their originator as elsewhere.
+    for (const slot of [2, 9]) {
+      const page = await callsOf(slot).messages(null, 500);
+      expect(page?.messages.map(({ id }) => id).filter((id) => ids.includes(id))).toEqual(ids);
+    }
+  });
+
   it('under load: what arrives together is stored together', async () => {
     const before = await atRest(figures);
     const messages = SLOTS.flatMap((slot) => Array.from({ length: 40 }, (_, index) => ({ slot, index })));
     const results = await Promise.all(
       messages.map(({ slot, index }) =>
-        callsOf(slot).originate({
-          data: { slot, index, text: 'x'.repeat(900) },
-          ttlSeconds: null,
-          idempotencyKey: null,
-        }),
+        callsOf(slot).originate([
+          { data: { slot, index, text: 'x'.repeat(900) }, ttlSeconds: null, idempotencyKey: null },
+        ]),
       ),
     );
-    const ids = results.map((result) => (result.ok ? result.value.id : ''));
+    const ids = results.map((result) => (result.ok ? (result.value[0]?.id ?? '') : ''));
     await everywhere(ids);
     const cost = perDelivery(before, await atRest(figures));
     expect(cost.deliveries).toBe(messages.length * (NODE_COUNT - 1));
