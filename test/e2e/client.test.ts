@@ -53,6 +53,27 @@ it.each(['websocket', 'events'] as const)(
   },
 );
 
+it('messages that are given together come in their order at another node, once though they are sent again; with a bad one none comes', async () => {
+  const [from, to] = [1, 2].map((slot) => new PychainClient({ url: `${network.url}/n/${slot}`, token: TOKEN }));
+  if (!from || !to) throw new Error('assertion failed: two nodes');
+  const { cursor } = await to.messagePage({ limit: 500 });
+  const contents = Array.from({ length: 100 }, (_, n) => ({ together: n }));
+  const bad = { text: 'x'.repeat(70_000) };
+  await expect(from.broadcastAll([...contents.slice(0, 10), bad])).rejects.toMatchObject({
+    status: 413,
+    detail: expect.stringMatching(/^messages\[10\]: /),
+  });
+  const accepted = await from.broadcastAll(contents, { idempotencyKey: 'together' });
+  expect(await from.broadcastAll(contents, { idempotencyKey: 'together' })).toEqual(accepted);
+  const came = async () => {
+    const { messages } = await to.messagePage({ cursor, limit: 500 });
+    return messages.filter(({ data }) => 'together' in data);
+  };
+  await eventually('all of them', async () => (await came()).length >= contents.length);
+  expect((await came()).map(({ data }) => data)).toEqual(contents);
+  expect((await came()).map(({ id }) => id)).toEqual(accepted.map(({ id }) => id));
+});
+
 it('the example runs: it sends a message, and sees it come', async () => {
   const { code, lines } = await run('examples/client.mjs', [`${network.url}/n/1`, TOKEN]);
   expect([code, lines[0], lines.at(-1)]).toEqual([0, 'node 1 of the network pychain', '1 {"hello":"world"}']);
