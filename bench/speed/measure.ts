@@ -119,7 +119,8 @@ export interface Search {
 
 /**
  * Doubles the rate from `first` until it does not hold, and then halves the gap twice. Where the first does not hold, it is halved until one
- * does. Gives all that was tried.
+ * does, and doubled again from there: what has just started is cold, and may hold now what it did not then. No rate is tried a third time.
+ * Gives all that was tried.
  */
 export async function findRate(contender: Contender, search: Search): Promise<AtRate[]> {
   const { first, tell, between: afterEach } = search;
@@ -131,13 +132,14 @@ export async function findRate(contender: Contender, search: Search): Promise<At
     await afterEach?.(result);
     return result.holds;
   };
-  let [low, high] = [0, first];
-  while (await attempt(high)) [low, high] = [high, high * 2];
-  for (let rate = high / 2; low === 0 && rate >= 1; rate /= 2) {
-    if (await attempt(rate)) low = rate;
-    else high = rate;
+  let low = first;
+  while (!(await attempt(low))) {
+    low /= 2;
+    if (low < 1) return tried;
   }
-  for (let step = 0; step < 2 && low > 0; step++) {
+  let high = low * 2;
+  while (await attempt(high)) [low, high] = [high, high * 2];
+  for (let step = 0; step < 2; step++) {
     const middle = between(low, high);
     if (middle === low || middle === high) break;
     if (await attempt(middle)) low = middle;

@@ -83,11 +83,32 @@ describe('the highest rate', () => {
     expect(highest(await findRate(network(1_000, 'slow'), search))).toBeLessThanOrEqual(100);
   });
 
-  it('is looked for below where the first does not hold', async () => {
+  it('is looked for below where the first does not hold, and no rate is tried a third time', async () => {
     const search = { first: 3_200, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
     const tried = await findRate(network(9, 'slow'), search);
-    expect(tried.map(({ rate }) => rate)).toEqual([3_200, 1_600, 800, 1_200, 1_000]);
+    expect(tried.map(({ rate }) => rate)).toEqual([3_200, 1_600, 800, 1_600, 1_200, 1_000]);
     expect(highest(tried)).toBe(800);
+  });
+
+  it('is that of a network that is warm, where it was cold at the first', async () => {
+    const [cold, warm] = [network(3, 'slow'), network(13, 'slow')];
+    let runs = 0;
+    const starting = {
+      ...warm,
+      arrivals: (...asked: Parameters<Contender['arrivals']>) => (runs++ === 0 ? cold : warm).arrivals(...asked),
+    };
+    const search = { first: 400, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
+    const tried = await findRate(starting, search);
+    expect(tried.map(({ rate, holds }) => [rate, holds])).toEqual([
+      [400, false],
+      [200, true],
+      [400, true],
+      [800, true],
+      [1_600, false],
+      [1_200, true],
+      [1_400, false],
+    ]);
+    expect(highest(tried)).toBe(1_200);
   });
 
   it('is not one that was tried and did not hold, however low', async () => {
