@@ -34,10 +34,10 @@ export class Hub extends DurableObject<BareEnv> {
   #flush: Promise<number> | null = null;
   #rest: Promise<void> = Promise.resolve();
 
-  /** Resolves when all others have the message, with the time at which the last of them stored it. */
-  async send(body: string, from: number): Promise<number> {
-    this.#waiting.push(body);
-    // What is under way has gone without this one.
+  /** Resolves when all others have these messages, with the time at which the last of them stored them. */
+  async send(bodies: readonly string[], from: number): Promise<number> {
+    this.#waiting.push(...bodies);
+    // What is under way has gone without these.
     await this.#flush;
     await this.#rest;
     this.#flush ??= this.#fanOut(from).finally(() => (this.#flush = null));
@@ -66,11 +66,11 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms));
 }
 
-/** `POST /n/<node>`: broadcasts the body; answers `{at}` when all have it, Unix milliseconds. */
+/** `POST /n/<node>`: broadcasts the messages of a list, strings; answers `{at}` when all have all of them, Unix milliseconds. */
 export default {
   async fetch(request, env) {
     const node = Number(new URL(request.url).pathname.split('/')[2]);
     const hub = env.HUBS.get(env.HUBS.idFromName(String(node)));
-    return Response.json({ at: await hub.send(await request.text(), node) });
+    return Response.json({ at: await hub.send(await request.json<string[]>(), node) });
   },
 } satisfies ExportedHandler<BareEnv>;

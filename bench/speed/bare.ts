@@ -54,13 +54,31 @@ export class Bare implements Contender {
 
   async send(node: number, bytes: number): Promise<Sent> {
     const [sentAt, key] = [Date.now(), String(this.#sent++)];
+    this.#answers.set(key, this.#post(node, ['x'.repeat(bytes)]));
+    return { sentAt, key };
+  }
+
+  async sendTogether(node: number, bytes: number, indexes: readonly number[]): Promise<Sent[]> {
+    const sentAt = Date.now();
+    const at = this.#post(
+      node,
+      indexes.map(() => 'x'.repeat(bytes)),
+    );
+    return indexes.map(() => {
+      const key = String(this.#sent++);
+      this.#answers.set(key, at);
+      return { sentAt, key };
+    });
+  }
+
+  /** Resolves with the time at which the last of the others had all of them. */
+  #post(node: number, bodies: readonly string[]): Promise<number> {
     const url = `${this.#network.url}/n/${this.#isBatched ? 0 : node}`;
-    const answer = this.#gate.through(() => fetch(url, { method: 'POST', body: 'x'.repeat(bytes) }));
+    const answer = this.#gate.through(() => fetch(url, { method: 'POST', body: JSON.stringify(bodies) }));
     const at = answer.then(async (response) => ((await response.json()) as { at: number }).at);
     // Looked at when arrivals are asked for.
     at.catch(() => undefined);
-    this.#answers.set(key, at);
-    return { sentAt, key };
+    return at;
   }
 
   async arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived> {

@@ -27,6 +27,11 @@ export interface Contender {
    * `TooLarge` where the network has no messages of this size.
    */
   send(node: number, bytes: number, index: number): Promise<Sent>;
+  /**
+   * The same with a message for each index, all in one request: all are taken, or it rejects. Where it is missing there is no such request, and
+   * messages that are published together are published one right after the other.
+   */
+  sendTogether?(node: number, bytes: number, indexes: readonly number[]): Promise<Sent[]>;
   /** Waits until all have all of them, or `withinMs` is over. */
   arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived>;
   /**

@@ -79,24 +79,29 @@ export interface Clock {
 
 const REAL: Clock = { now: () => performance.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
 
-/** All nodes publish in turn, at a rate that does not wait for anything, for so many seconds. */
+/**
+ * All nodes publish in turn, at a rate that does not wait for anything, for so many seconds: so many messages together, the next ones at the next
+ * node. The rate is one of messages, however many go together.
+ */
 export async function measureRate(
   contender: Contender,
   rate: number,
-  { seconds, bytes, clock = REAL }: Pick<Search, 'seconds' | 'bytes' | 'clock'>,
+  { seconds, bytes, together = 1, clock = REAL }: Pick<Search, 'seconds' | 'bytes' | 'together' | 'clock'>,
 ): Promise<AtRate> {
-  const count = Math.max(1, Math.round(rate * seconds));
+  // None goes with fewer, so that a rate is one of what it says.
+  const count = Math.max(1, Math.round((rate * seconds) / together)) * together;
   const before = contender.usage();
   const began = clock.now();
-  const sending: Promise<Sent | null>[] = [];
-  for (let index = 0; index < count; index++) {
+  const sending: Promise<Sent[]>[] = [];
+  for (let index = 0; index < count; index += together) {
     const wait = began + (index * 1000) / rate - clock.now();
     if (wait > 1) await clock.sleep(wait);
-    sending.push(contender.send(1 + (index % contender.nodes), bytes, index).catch(() => null));
+    const indexes = Array.from({ length: together }, (_, place) => index + place);
+    sending.push(publish(contender, 1 + ((index / together) % contender.nodes), bytes, indexes));
   }
   // Up to the moment at which the next would go.
   const achieved = count / Math.max((clock.now() - began) / 1000, count / rate);
-  const sent = (await Promise.all(sending)).filter((one) => one !== null);
+  const sent = (await Promise.all(sending)).flat();
   const { times, missing, usage } = await contender.arrivals(sent, LOST_MS);
   const refused = count - sent.length;
   const p95Ms = quantile(times, 0.95);
@@ -106,11 +111,21 @@ export async function measureRate(
   return { rate, sent: sent.length, p95Ms, missing, refused, achieved, cpuMsPerDelivery, holds };
 }
 
+/** Has one node publish several at once. Gives those that it took. */
+async function publish(contender: Contender, node: number, bytes: number, indexes: readonly number[]): Promise<Sent[]> {
+  if (indexes.length > 1 && contender.sendTogether)
+    return await contender.sendTogether(node, bytes, indexes).catch(() => []);
+  const sent = await Promise.all(indexes.map((index) => contender.send(node, bytes, index).catch(() => null)));
+  return sent.filter((one) => one !== null);
+}
+
 export interface Search {
   /** The first rate, messages a second. */
   readonly first: number;
   readonly seconds: number;
   readonly bytes: number;
+  /** Messages that a node publishes at once, with one request where there is such a request. Default 1. */
+  readonly together?: number;
   readonly tell: (tried: AtRate) => void;
   /** Called after each rate. */
   readonly between?: (tried: AtRate) => Promise<void>;

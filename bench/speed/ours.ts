@@ -83,13 +83,15 @@ export class Ours implements Contender {
 
   async send(node: number, bytes: number, index: number): Promise<Sent> {
     const sentAt = Date.now();
-    const url = `${baseOf(this.network, node)}/api/v1/messages`;
-    const headers = { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' };
-    const body = JSON.stringify({ data: { index, filling: 'x'.repeat(bytes) }, ttl: this.#ttl });
-    const response = await this.#gate.through(() => fetch(url, { method: 'POST', headers, body }));
-    const answer = (await response.json()) as { id?: string; detail?: string };
-    if (answer.id === undefined) throw new Error(`POST messages answered ${response.status}: ${answer.detail ?? ''}`);
-    return { sentAt, key: answer.id };
+    const { id } = (await this.#post(node, 'messages', this.#message(bytes, index))) as { readonly id: string };
+    return { sentAt, key: id };
+  }
+
+  async sendTogether(node: number, bytes: number, indexes: readonly number[]): Promise<Sent[]> {
+    const sentAt = Date.now();
+    const asked = { messages: indexes.map((index) => this.#message(bytes, index)) };
+    const { messages } = (await this.#post(node, 'messages/batch', asked)) as { messages: { readonly id: string }[] };
+    return messages.map(({ id }) => ({ sentAt, key: id }));
   }
 
   async arrivals(sent: readonly Sent[], withinMs: number): Promise<Arrived> {
@@ -135,6 +137,21 @@ export class Ours implements Contender {
 
   stop(): Promise<void> {
     return this.network.dispose();
+  }
+
+  #message(bytes: number, index: number) {
+    return { data: { index, filling: 'x'.repeat(bytes) }, ttl: this.#ttl };
+  }
+
+  /** What a node answers that takes it. */
+  async #post(node: number, path: string, asked: object): Promise<unknown> {
+    const url = `${baseOf(this.network, node)}/api/v1/${path}`;
+    const headers = { 'authorization': `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+    const body = JSON.stringify(asked);
+    const response = await this.#gate.through(() => fetch(url, { method: 'POST', headers, body }));
+    const answer = (await response.json()) as { detail?: string };
+    if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${answer.detail ?? ''}`);
+    return answer;
   }
 
   async #haveAll(bases: readonly string[]): Promise<boolean> {

@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly seconds: number;
   /** The first rate that is tried, messages a second; 0: none. */
   readonly first: number;
+  /** Messages that a node publishes at once in the runs at a rate, with one request where there is such a request. */
+  readonly together: number;
   /** FANOUT; empty: its default. */
   readonly fanout: string;
   readonly withPeers: boolean;
@@ -42,6 +44,8 @@ export interface Measured {
   readonly alone: readonly AloneOfSize[];
   /** The same beside the peers, whose idle nodes take a part of the processor, and the peers; empty without them. */
   readonly besidePeers: readonly AloneOfSize[];
+  /** Of the rates: messages that a node published at once. */
+  readonly together: number;
   /** By contender: all rates that were tried. */
   readonly rates: Readonly<Record<string, { readonly highest: number; readonly tried: readonly AtRate[] }>>;
   readonly costAlone: Cost;
@@ -51,7 +55,7 @@ export interface Measured {
 }
 
 export async function measureNetwork(options: RunOptions): Promise<Measured> {
-  const { nodes, sizes, messages, first, seconds, fanout, withPeers, progress } = options;
+  const { nodes, sizes, messages, first, seconds, together, fanout, withPeers, progress } = options;
   progress(`${nodes} nodes: starting …`);
   const ours = await Ours.start(nodes, { FANOUT: fanout });
   const running: Contender[] = [ours];
@@ -77,6 +81,7 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
     const { rates, costAtRate } = await measureRates(running.toSpliced(2, 0, bare.batched()), ours, {
       first,
       seconds,
+      together,
       progress,
     });
     return {
@@ -86,6 +91,7 @@ export async function measureNetwork(options: RunOptions): Promise<Measured> {
       hopsMax: ours.hopsMax,
       alone,
       besidePeers,
+      together,
       rates,
       costAlone,
       costAtRate,
@@ -108,7 +114,7 @@ async function startPeers(running: Contender[], nodes: number, progress: RunOpti
 async function measureRates(
   contenders: readonly Contender[],
   ours: Ours,
-  { first, seconds, progress }: Pick<RunOptions, 'first' | 'seconds' | 'progress'>,
+  { first, seconds, together, progress }: Pick<RunOptions, 'first' | 'seconds' | 'together' | 'progress'>,
 ): Promise<Pick<Measured, 'rates' | 'costAtRate'>> {
   const rates = new Map<Contender, Measured['rates'][string]>();
   let costAtRate: Cost | null = null;
@@ -116,7 +122,7 @@ async function measureRates(
   for (const contender of first === 0 ? [] : contenders.toReversed()) {
     const tell = ({ rate, p95Ms, missing, refused, holds, cpuMsPerDelivery }: AtRate) =>
       progress(
-        `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s: p95 ${p95Ms.toFixed(0)} ms, ${cpuMsPerDelivery?.toFixed(3) ?? '?'} ms CPU a delivery, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
+        `${contender.name}, ${contender.nodes} nodes: ${rate} messages/s, ${together} together: p95 ${p95Ms.toFixed(0)} ms, ${cpuMsPerDelivery?.toFixed(3) ?? '?'} ms CPU a delivery, ${missing} missing, ${refused} refused${holds ? '' : ': too many'}`,
       );
     let before = await Counted.read(ours);
     const tried = await findRate(contender, {
@@ -124,6 +130,7 @@ async function measureRates(
       first: contender instanceof PeerProcess ? 1 : first,
       seconds,
       bytes: RATE_BYTES,
+      together,
       tell,
       between: async (result) => {
         if (contender !== ours) return;

@@ -47,11 +47,14 @@ function timesOf(
 }
 
 function ratesOf(results: readonly Measured[]): string {
-  const table = new Table({ ...PLAIN, head: ['nodes', 'network', 'messages/s', 'deliveries/s', 'times the bare'] });
-  for (const { nodes, rates } of results) {
+  const table = new Table({
+    ...PLAIN,
+    head: ['nodes', 'network', 'together', 'messages/s', 'deliveries/s', 'times the bare'],
+  });
+  for (const { nodes, together, rates } of results) {
     for (const [name, { highest }] of Object.entries(rates)) {
       const ratio = highest / (rates[BARE]?.highest ?? NaN);
-      table.push([nodes, name, highest, highest * (nodes - 1), digits(ratio, 2)]);
+      table.push([nodes, name, together, highest, highest * (nodes - 1), digits(ratio, 2)]);
     }
   }
   return `Highest rate with nothing missing and p95 under a second, 1 KiB, all nodes publishing\n${table.toString()}`;
@@ -74,7 +77,7 @@ function costsOf(results: readonly Measured[]): string {
       'start s',
     ],
   });
-  for (const { nodes, costAlone, costAtRate, hopsMax, rssMBPerNode, startSeconds, rates } of results) {
+  for (const { nodes, costAlone, costAtRate, hopsMax, rssMBPerNode, startSeconds, together, rates } of results) {
     const row = (load: string, cost: Cost) =>
       table.push([
         nodes,
@@ -90,7 +93,7 @@ function costsOf(results: readonly Measured[]): string {
         digits(startSeconds, 1),
       ]);
     row('alone', costAlone);
-    if (costAtRate) row(`${rates[OURS]?.highest ?? 0} messages/s`, costAtRate);
+    if (costAtRate) row(`${rates[OURS]?.highest ?? 0} messages/s, ${together} together`, costAtRate);
   }
   return `A delivery of ${OURS}, expiry not included\n${table.toString()}`;
 }

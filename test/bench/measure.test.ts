@@ -1,7 +1,7 @@
 // The search for the highest rate, and what is said of many values; against networks that are made up.
 import { describe, expect, it } from 'vitest';
 import { TooLarge, type Contender } from '../../bench/speed/contender.ts';
-import { findRate, highest, measureAlone, type AtRate } from '../../bench/speed/measure.ts';
+import { findRate, highest, measureAlone, measureRate, type AtRate } from '../../bench/speed/measure.ts';
 import { median, quantile, slope } from '../../bench/speed/stats.ts';
 
 /** A network whose p95 goes over a second above so many messages in a run, or that loses or refuses some above it. */
@@ -121,6 +121,103 @@ describe('the highest rate', () => {
     const search = { first: 4, seconds: 0.01, bytes: 1, clock: still, tell: () => undefined };
     const tried = await findRate(network(0, 'slow'), search);
     expect([tried.map(({ rate }) => rate), highest(tried)]).toEqual([[4, 2, 1], 0]);
+  });
+});
+
+describe('messages that are published together', () => {
+  /** Time is what was slept. */
+  const clock = () => {
+    let now = 0;
+    return { now: () => now, sleep: async (ms: number) => void (now += ms) };
+  };
+  const sentOf = (indexes: readonly number[]) => indexes.map((index) => ({ sentAt: 0, key: String(index) }));
+
+  it('go with one request, the next ones from the next node, at the rate of single ones', async () => {
+    const time = clock();
+    const requests: [at: number, node: number, indexes: readonly number[]][] = [];
+    const contender: Contender = {
+      ...network(100, 'slow'),
+      send: () => Promise.reject(new Error('nothing goes by itself')),
+      sendTogether: async (node, _bytes, indexes) => {
+        requests.push([time.now(), node, indexes]);
+        return sentOf(indexes);
+      },
+    };
+    const measured = await measureRate(contender, 10, { seconds: 2, bytes: 1, together: 5, clock: time });
+    expect(requests).toEqual([
+      [0, 1, [0, 1, 2, 3, 4]],
+      [500, 2, [5, 6, 7, 8, 9]],
+      [1_000, 3, [10, 11, 12, 13, 14]],
+      [1_500, 1, [15, 16, 17, 18, 19]],
+    ]);
+    expect(measured).toMatchObject({ rate: 10, sent: 20, refused: 0, achieved: 10, holds: true });
+  });
+
+  it('are never fewer than was asked for', async () => {
+    const sizes: number[] = [];
+    const contender: Contender = {
+      ...network(100, 'slow'),
+      sendTogether: async (_node, _bytes, indexes) => {
+        sizes.push(indexes.length);
+        return sentOf(indexes);
+      },
+    };
+    const search = { bytes: 1, together: 4, clock: clock() };
+    expect(await measureRate(contender, 7, { ...search, seconds: 2 })).toMatchObject({ sent: 16, refused: 0 });
+    expect(await measureRate(contender, 1, { ...search, seconds: 1 })).toMatchObject({ sent: 4, refused: 0 });
+    expect(sizes).toEqual([4, 4, 4, 4, 4]);
+  });
+
+  it('are refused message by message in the count, though the request is one', async () => {
+    const contender: Contender = {
+      ...network(100, 'slow'),
+      sendTogether: async (node, _bytes, indexes) => {
+        if (node === 2) throw new Error('mempool full');
+        return sentOf(indexes);
+      },
+    };
+    const search = { seconds: 1, bytes: 1, together: 5, clock: clock() };
+    expect(await measureRate(contender, 15, search)).toMatchObject({ sent: 10, refused: 5, holds: false });
+  });
+
+  it('are published one right after the other by a network that has no such request', async () => {
+    const time = clock();
+    const published: [at: number, node: number, index: number][] = [];
+    const contender: Contender = {
+      ...network(100, 'slow'),
+      send: async (node, _bytes, index) => {
+        published.push([time.now(), node, index]);
+        if (index === 4) throw new Error('refused');
+        return { sentAt: 0, key: String(index) };
+      },
+    };
+    const measured = await measureRate(contender, 3, { seconds: 2, bytes: 1, together: 3, clock: time });
+    const first = [0, 1, 2].map((index) => [0, 1, index]);
+    expect(published).toEqual([...first, ...[3, 4, 5].map((index) => [1_000, 2, index])]);
+    expect(measured).toMatchObject({ sent: 5, refused: 1, achieved: 3 });
+  });
+
+  it('by one are messages as ever', async () => {
+    const contender: Contender = {
+      ...network(100, 'slow'),
+      sendTogether: () => Promise.reject(new Error('not for one')),
+    };
+    const measured = await measureRate(contender, 4, { seconds: 1, bytes: 1, together: 1, clock: clock() });
+    expect(measured).toMatchObject({ sent: 4, refused: 0 });
+  });
+
+  it('are together at each rate that is tried', async () => {
+    const sizes = new Set<number>();
+    const contender: Contender = {
+      ...network(60, 'slow'),
+      sendTogether: async (_node, _bytes, indexes) => {
+        sizes.add(indexes.length);
+        return sentOf(indexes);
+      },
+    };
+    const search = { first: 20, seconds: 1, bytes: 1, together: 10, clock: clock(), tell: () => undefined };
+    const tried = await findRate(contender, search);
+    expect([[...sizes], highest(tried)]).toEqual([[10], 60]);
   });
 });
 

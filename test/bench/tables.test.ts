@@ -29,6 +29,7 @@ const measured: Measured = {
     },
   ],
   besidePeers: [],
+  together: 1,
   rates: {},
   costAlone: cost,
   costAtRate: null,
@@ -60,4 +61,15 @@ it('show what was measured beside the peers by itself, where there were any', ()
   expect(rowOf(quiet ?? '', 'peer')).toBeUndefined();
   expect(rowOf(beside ?? '', 'peer')).toEqual(['16', '100', 'peer', '64', '99', '0', '4.00']);
   expect(render([measured])).not.toContain('beside the peers');
+});
+
+it('say of a rate, and of what it costs, how many messages went together', () => {
+  const rates = {
+    'pychain-edge': { highest: 400, tried: [] },
+    'bare fan-out': { highest: 800, tried: [] },
+  };
+  const text = render([{ ...measured, together: 20, rates, costAtRate: cost }]);
+  const [, atRates] = text.split('Highest rate');
+  expect(rowOf(atRates ?? '', 'pychain-edge')).toEqual(['16', 'pychain-edge', '20', '400', '6000', '0.50']);
+  expect(rowOf(text, '400 messages/s')?.slice(0, 2)).toEqual(['16', '400 messages/s, 20 together']);
 });
