@@ -21,11 +21,11 @@ import { verifyCertificate } from '../../src/crypto/signatures.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 
-/** Certificates of newcomers live for four seconds, so that renewals can be waited for. */
+/** Certificates of newcomers live for twelve seconds: renewals can be waited for, and all can be heard of while nobody renews them. */
 const VARS = {
   NETWORK_SYNC_INTERVAL: '1',
   NETWORK_SYNC_JITTER: '0',
-  GUID_TIMEOUT: '1',
+  GUID_TIMEOUT: '12',
   LOCAL_PEERS: 'on',
   POW_BITS: '4',
 };
